@@ -133,3 +133,10 @@ char *mw_strndup(const void *data, size_t len)
 	s[len] = 0;
 	return s;
 }
+
+void mw_strcopy(char *out, size_t cap, const char *text)
+{
+	size_t len = strnlen(text, cap - 1);
+	memcpy(out, text, len);
+	out[len] = 0;
+}

@@ -43,3 +43,5 @@ struct mw_bytes mw_cur_take(struct mw_cur *c, size_t len);
 
 /** Heap copy of @p len bytes with a terminating NUL that is not counted; NULL when out of memory. */
 char *mw_strndup(const void *data, size_t len);
+/** Copies @p text, cut to @p cap - 1 bytes, always terminated. */
+void mw_strcopy(char *out, size_t cap, const char *text);
