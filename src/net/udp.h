@@ -5,16 +5,10 @@
 #pragma once
 #include "base/err.h"
 #include "base/log.h"
-#include "net/addr.h"
+#include "net/datagram.h"
 #include <uv.h>
 
 struct mw_udp;
-
-struct mw_datagram {
-	struct mw_addr from;
-	const uint8_t *data; /**< borrowed, valid during the call */
-	size_t len;
-};
 
 /** Called with every batch read; answers sent inside are collected and leave together when it returns. */
 typedef void mw_udp_recv_cb(void *ud, const struct mw_datagram *batch, size_t n);
@@ -26,7 +20,7 @@ struct mw_udp_stats {
 	uint64_t kernel_drops; /**< SO_RXQ_OVFL: datagrams that found the receive buffer full */
 	uint64_t truncated;    /**< longer than MW_UDP_MAX, dropped */
 	uint64_t send_failed;  /**< refused by the kernel other than by a full buffer */
-	uint64_t send_dropped; /**< our own queue was full while the kernel's buffer was */
+	uint64_t send_dropped; /**< our own queue was full while the kernel's buffer was, or it had no memory */
 };
 
 enum { MW_UDP_MAX = 2048, MW_UDP_BATCH = 64 };
@@ -39,7 +33,8 @@ struct mw_udp *mw_udp_new(uv_loop_t *loop, struct mw_log *log, mw_udp_recv_cb *c
  *  @return index of the socket, or MW_E_ARG, MW_E_IO (text says why and what would be right), MW_E_LIMIT */
 int mw_udp_listen(struct mw_udp *u, const char *host, uint16_t port, uint16_t *bound_port, struct mw_errbuf *e);
 /** Queues one datagram; it leaves when the current receive batch ends, or within this loop iteration.
- *  @return 0, or MW_E_LIMIT when the queue is full (counted), MW_E_ARG when `to->local` is unknown or @p len too big */
+ *  @return 0, or MW_E_LIMIT when the queue is full (counted), MW_E_ARG when `to->local` is unknown or of the
+ *          other IP version, or @p len too big */
 int mw_udp_send(struct mw_udp *u, const struct mw_addr *to, const void *data, size_t len);
 /** Sends what is queued now, without waiting for the end of the iteration. */
 void mw_udp_flush(struct mw_udp *u);
