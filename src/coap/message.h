@@ -1,5 +1,5 @@
-/** @file message.h  One CoAP message: bytes to struct and back (RFC 7252 section 3), options by libcoap's codec.
- *  Pure. libcoap's headers are seen by message.c only; the numbers here are CoAP's. */
+/** @file message.h  One CoAP message: bytes to struct and back (RFC 7252 section 3), options by libcoap's
+ * codec. Pure. libcoap's headers are seen by message.c only; the numbers here are CoAP's. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -104,7 +104,8 @@ enum mw_coap_parse mw_coap_parse(struct mw_coap_msg *m, const uint8_t *data, siz
 
 /** First option of that number, or NULL. */
 const struct mw_coap_opt *mw_coap_find(const struct mw_coap_msg *m, uint16_t number);
-/** Value of a uint option, @p absent when missing. MW_E_FORMAT when longer than 4 bytes (@p out untouched). */
+/** Value of a uint option, @p absent when missing. MW_E_FORMAT when longer than 4 bytes (@p out untouched).
+ */
 int mw_coap_uint(const struct mw_coap_msg *m, uint16_t number, uint32_t absent, uint32_t *out);
 /** 1 = present and good, 0 = absent, MW_E_FORMAT = malformed (longer than 3 bytes, szx 7). */
 int mw_coap_block(const struct mw_coap_msg *m, uint16_t number, struct mw_block *out);
@@ -119,7 +120,8 @@ static inline bool mw_coap_is_response(uint8_t code)
 /** "2.05" into @p out (5 bytes with NUL); returns @p out. */
 const char *mw_coap_code_print(uint8_t code, char *out);
 
-/** Writer; options must be added in ascending order (asserted in debug builds, MW_E_ARG from end otherwise). */
+/** Writer; options must be added in ascending order (asserted in debug builds, MW_E_ARG from end otherwise).
+ */
 struct mw_coap_writer {
 	struct mw_buf *buf;
 	uint16_t last_option;
