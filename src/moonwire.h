@@ -198,7 +198,7 @@ struct mw_device_info {
 	char location[16];     /**< second segment of /rd/<location>; empty when not registered */
 	char address[72];
 	char version[4];       /**< "1.1" */
-	struct mw_bytes binding;
+	char binding[8];       /**< letters of UTSNMH; empty when not registered */
 	bool queue_mode;
 	int64_t lifetime_s;    /**< 0 = infinite */
 	int64_t registered_ms, last_heard_ms; /**< wall time */
