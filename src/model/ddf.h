@@ -43,7 +43,7 @@ typedef void mw_ddf_problem_cb(void *ud, const struct mw_ddf_problem *p);
 /** Reads one document and adds its objects, all of them or none.
  *  @param file_name  for messages and `source`
  *  @param e          may be NULL. On success it holds the first warning, or that the object was there
- * already, or an empty text
+ *                    already, or an empty text
  *  @return number of objects added (0 when all were there already); MW_E_FORMAT, MW_E_LIMIT, MW_E_NOMEM */
 int mw_ddf_parse(struct mw_model *m, const char *file_name, struct mw_bytes xml, struct mw_errbuf *e);
 
