@@ -5,16 +5,17 @@
  *     struct mw_errbuf why;
  *     struct mw_host *host = mw_host_open(&(struct mw_config){ .listen = {"127.0.0.1:5783"} }, &why);
  *     mw_host_on_event(host, my_event, my_data);
- *     mw_host_run(host);                     or: poll mw_host_fd() for mw_host_timeout_ms(), then mw_host_step()
- *     mw_host_close(host);
+ *     mw_host_run(host);                     or: poll mw_host_fd() for mw_host_timeout_ms(), then
+ * mw_host_step() mw_host_close(host);
  *
- * Everything runs on the thread that calls mw_host_step or mw_host_run; no function may be called from another one,
- * except mw_host_stop. Callbacks run inside step, never inside another call, and may start operations; they must not
- * run or close the host. Disk work happens on the host's own threads. Two hosts can live in one process: there are no
- * globals, no signal handlers, and nothing is ever printed (see `log`).
+ * Everything runs on the thread that calls mw_host_step or mw_host_run; no function may be called from
+ * another one, except mw_host_stop. Callbacks run inside step, never inside another call, and may start
+ * operations; they must not run or close the host. Disk work happens on the host's own threads. Two hosts can
+ * live in one process: there are no globals, no signal handlers, and nothing is ever printed (see `log`).
  *
- * Functions return >= 0 on success and a negative `enum mw_err` on failure. One that takes a callback and fails never
- * calls it; one that succeeds calls it exactly once. Scripts use these same functions: what Lua can do, C can do. */
+ * Functions return >= 0 on success and a negative `enum mw_err` on failure. One that takes a callback and
+ * fails never calls it; one that succeeds calls it exactly once. Scripts use these same functions: what Lua
+ * can do, C can do. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +25,8 @@
 extern "C" {
 #endif
 
-/* ---- errors ------------------------------------------------------------------------------------------------- */
+/* ---- errors
+ * ------------------------------------------------------------------------------------------------- */
 
 /** X(name, number, word used in logs and as Lua's third return value, sentence) */
 #define MW_ERR_LIST(X)                                                                                       \
@@ -63,7 +65,8 @@ const char *mw_err_word(int code);
 /** The sentence of @p code; static memory. */
 const char *mw_err_text(int code);
 
-/* ---- paths and values (LwM2M Core, "Identifiers" and Appendix C) ---------------------------------------------- */
+/* ---- paths and values (LwM2M Core, "Identifiers" and Appendix C)
+ * ---------------------------------------------- */
 
 /** Borrowed bytes. */
 struct mw_bytes {
@@ -119,7 +122,8 @@ struct mw_node {
 	double time_s; /**< Unix seconds, if has_time */
 };
 
-/* ---- log ------------------------------------------------------------------------------------------------------ */
+/* ---- log
+ * ------------------------------------------------------------------------------------------------------ */
 
 /** ERROR = an operator must act; WARN = a peer or a script misbehaved; INFO = once per device lifecycle;
  *  DEBUG = per message; TRACE = bytes. Keys and private payloads are never logged. */
@@ -140,7 +144,8 @@ typedef void mw_log_cb(
 const char *mw_log_level_name(enum mw_log_level level);
 const char *mw_log_group_name(enum mw_log_group group);
 
-/* ---- host ----------------------------------------------------------------------------------------------------- */
+/* ---- host
+ * ----------------------------------------------------------------------------------------------------- */
 
 struct mw_host;
 
@@ -148,21 +153,23 @@ enum { MW_LISTEN_MAX = 8 };
 
 /** Zero is the default everywhere. Strings are copied. */
 struct mw_config {
-	const char *listen[MW_LISTEN_MAX]; /**< "127.0.0.1:5783", "[::1]:0"; none = 127.0.0.1:5783 and [::1]:5783 */
+	const char
+		*listen[MW_LISTEN_MAX]; /**< "127.0.0.1:5783", "[::1]:0"; none = 127.0.0.1:5783 and [::1]:5783 */
 	const char *store;          /**< file; NULL = "moonwire.db" in the working directory */
 	const char *ddf;            /**< folder of object definitions; NULL = none */
 	mw_log_cb *log;             /**< NULL = silent */
 	void *log_ud;
-	enum mw_log_level log_level; /**< all groups */
-	uint32_t lifetime_grace_s;  /**< registrations end this long after their lifetime; default 93 */
-	uint32_t default_lifetime_s; /**< for a Register without lt; default 86400 */
-	uint32_t max_devices;       /**< default 2,000,000; more are refused with 5.03 */
+	enum mw_log_level log_level;          /**< all groups */
+	uint32_t lifetime_grace_s;            /**< registrations end this long after their lifetime; default 93 */
+	uint32_t default_lifetime_s;          /**< for a Register without lt; default 86400 */
+	uint32_t max_devices;                 /**< default 2,000,000; more are refused with 5.03 */
 	uint32_t max_observations_per_device; /**< default 128 */
-	uint32_t ack_timeout_ms;    /**< default 2000 */
-	uint32_t commit_ms, commit_rows; /**< group commit; defaults 5 and 1000 */
+	uint32_t ack_timeout_ms;              /**< default 2000 */
+	uint32_t commit_ms, commit_rows;      /**< group commit; defaults 5 and 1000 */
 };
 
-/** Opens store, definitions and sockets, and loads the registrations; blocks while it does. NULL on failure. */
+/** Opens store, definitions and sockets, and loads the registrations; blocks while it does. NULL on failure.
+ */
 struct mw_host *mw_host_open(const struct mw_config *config, struct mw_errbuf *why);
 /** Ends open operations (their callbacks get MW_E_CANCELED), commits, closes everything. NULL is allowed. */
 void mw_host_close(struct mw_host *host);
@@ -176,16 +183,19 @@ int mw_host_step(struct mw_host *host);
 int mw_host_run(struct mw_host *host);
 /** Ends mw_host_run soon. May be called from a signal handler or another thread. */
 void mw_host_stop(struct mw_host *host);
-/** Address that listen entry @p index is bound to (with the port that the kernel chose), "127.0.0.1:40001". */
+/** Address that listen entry @p index is bound to (with the port that the kernel chose), "127.0.0.1:40001".
+ */
 int mw_host_listen_address(struct mw_host *host, unsigned index, char *out, size_t out_len);
 /** Text of the last failure on this host; valid until the next call. */
 const char *mw_host_error(const struct mw_host *host);
 /** Level of one group ("reg", "all") while the host runs; MW_E_NOTFOUND for unknown names. */
 int mw_host_log_level(struct mw_host *host, const char *group, const char *level);
 
-/* ---- devices -------------------------------------------------------------------------------------------------- */
+/* ---- devices
+ * -------------------------------------------------------------------------------------------------- */
 
-/** A device by number: never a pointer. It stays valid to hold; a device that is gone answers MW_E_NOTFOUND. */
+/** A device by number: never a pointer. It stays valid to hold; a device that is gone answers MW_E_NOTFOUND.
+ */
 struct mw_device_ref {
 	uint32_t index, generation;
 };
@@ -195,15 +205,15 @@ struct mw_device_info {
 	int64_t id; /**< durable number, as in the store */
 	struct mw_bytes endpoint;
 	bool registered;
-	char location[16];     /**< second segment of /rd/<location>; empty when not registered */
+	char location[16]; /**< second segment of /rd/<location>; empty when not registered */
 	char address[72];
-	char version[4];       /**< "1.1" */
-	char binding[8];       /**< letters of UTSNMH; empty when not registered */
+	char version[4]; /**< "1.1" */
+	char binding[8]; /**< letters of UTSNMH; empty when not registered */
 	bool queue_mode;
-	int64_t lifetime_s;    /**< 0 = infinite */
+	int64_t lifetime_s;                   /**< 0 = infinite */
 	int64_t registered_ms, last_heard_ms; /**< wall time */
-	int64_t expires_ms;    /**< wall time; 0 = never */
-	struct mw_bytes links; /**< registration payload as received */
+	int64_t expires_ms;                   /**< wall time; 0 = never */
+	struct mw_bytes links;                /**< registration payload as received */
 	uint32_t n_observations;
 };
 
@@ -212,35 +222,40 @@ int mw_device_find(struct mw_host *host, const char *endpoint, size_t len, struc
 /** Walks all devices: start with {0}; false at the end. Devices that come or go meanwhile may be missed. */
 bool mw_device_next(struct mw_host *host, struct mw_device_ref *at);
 int mw_device_info(struct mw_host *host, struct mw_device_ref dev, struct mw_device_info *out);
-/** Calls @p cb with (oid, iid) of every object instance of the registration; iid MW_ID_NONE = object without one. */
+/** Calls @p cb with (oid, iid) of every object instance of the registration; iid MW_ID_NONE = object without
+ * one. */
 int mw_device_links(struct mw_host *host, struct mw_device_ref dev,
 	void (*cb)(void *ud, uint16_t oid, uint16_t iid), void *ud);
 
-/* ---- operations (LwM2M Core, "Device Management and Service Enablement", "Information Reporting") -------------- */
+/* ---- operations (LwM2M Core, "Device Management and Service Enablement", "Information Reporting")
+ * -------------- */
 
 struct mw_result {
-	int err;       /**< 0: the device answered; else MW_E_TIMEOUT, MW_E_RESET, MW_E_CANCELED, MW_E_FORMAT, ... */
-	uint8_t code;  /**< CoAP code: class << 5 | detail, 0x45 = 2.05; 0 if err */
+	int err; /**< 0: the device answered; else MW_E_TIMEOUT, MW_E_RESET, MW_E_CANCELED, MW_E_FORMAT, ... */
+	uint8_t code;                /**< CoAP code: class << 5 | detail, 0x45 = 2.05; 0 if err */
 	const struct mw_node *nodes; /**< what was read, borrowed for the call */
 	size_t n_nodes;
 	const char *text; /**< the device's own words, or ours; "" if none */
 };
-typedef void mw_result_cb(void *ud, struct mw_device_ref dev, const struct mw_path *path, const struct mw_result *res);
+typedef void mw_result_cb(
+	void *ud, struct mw_device_ref dev, const struct mw_path *path, const struct mw_result *res);
 
 /** Reads object, instance, resource or resource instance.
  *  @return operation id > 0; MW_E_PATH (root, or objects 0 and 21, which no server may read), MW_E_STATE (not
  *          registered), MW_E_NOTFOUND (no such device), MW_E_LIMIT, MW_E_NOMEM */
 int64_t mw_read(
 	struct mw_host *host, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud);
-/** Observes; the callback gets the first value, later ones come as MW_EVENT_VALUES. Observing what is observed
- *  already reads it. Survives restarts of the host; a new Register of the device ends it (Core 1.2, 6.4.3). */
+/** Observes; the callback gets the first value, later ones come as MW_EVENT_VALUES. Observing what is
+ * observed already reads it. Survives restarts of the host; a new Register of the device ends it
+ * (Core 1.2, 6.4.3). */
 int64_t mw_observe(
 	struct mw_host *host, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud);
 enum mw_cancel_way {
 	MW_CANCEL_RESET,  /**< passive: the next notification is reset */
 	MW_CANCEL_REQUEST /**< active: GET with Observe = 1 and the same token */
 };
-/** Ends an observation. MW_CANCEL_RESET calls @p cb within the next step, with code 0. MW_E_NOTFOUND: not observed. */
+/** Ends an observation. MW_CANCEL_RESET calls @p cb within the next step, with code 0. MW_E_NOTFOUND: not
+ * observed. */
 int64_t mw_cancel_observe(struct mw_host *host, struct mw_device_ref dev, const struct mw_path *path,
 	enum mw_cancel_way way, mw_result_cb *cb, void *ud);
 /** Sets notification attributes, e.g. "pmin=10&pmax=300"; a bare key unsets. */
@@ -249,7 +264,8 @@ int64_t mw_write_attributes(struct mw_host *host, struct mw_device_ref dev, cons
 /** Cancels an operation: its callback comes with MW_E_CANCELED before this returns. */
 int mw_op_cancel(struct mw_host *host, int64_t op);
 
-/* ---- events and the feed ---------------------------------------------------------------------------------------- */
+/* ---- events and the feed
+ * ---------------------------------------------------------------------------------------- */
 
 enum mw_event_kind {
 	MW_EVENT_REGISTERED = 1, /**< after its 2.01 has left */
@@ -272,14 +288,20 @@ struct mw_event {
 	int64_t received_ms; /**< wall time */
 	int64_t last_seq;    /**< FEED */
 };
-/** @return VALUES: number of feed items written for it (the ACK of a confirmable notification then waits for their
- *  commit). Others: ignored. */
+/** @return VALUES: number of feed items written for it (the ACK of a confirmable notification then waits for
+ * their commit). Others: ignored. */
 typedef int mw_event_cb(void *ud, struct mw_host *host, const struct mw_event *event);
 /** Adds a listener; listeners are called in the order of adding. @return its id > 0, for mw_host_off_event */
 int mw_host_on_event(struct mw_host *host, mw_event_cb *cb, void *ud);
 void mw_host_off_event(struct mw_host *host, int id);
 
-enum mw_severity { MW_SEVERITY_NONE, MW_SEVERITY_WARNING, MW_SEVERITY_MINOR, MW_SEVERITY_MAJOR, MW_SEVERITY_CRITICAL };
+enum mw_severity {
+	MW_SEVERITY_NONE,
+	MW_SEVERITY_WARNING,
+	MW_SEVERITY_MINOR,
+	MW_SEVERITY_MAJOR,
+	MW_SEVERITY_CRITICAL
+};
 enum mw_alarm_status { MW_ALARM_ACTIVE = 1, MW_ALARM_ACKNOWLEDGED, MW_ALARM_CLEARED };
 
 /** Each puts one item into the feed; durable with the next group commit. Strings are copied.

@@ -46,8 +46,7 @@ static void remove_timer(struct mw_host *h, struct after *a)
 /* Few of them are armed at a time (sleeping scripts), and a cancel is rare: a walk will do. */
 int mw_host_after_cancel(struct mw_host *h, int64_t id)
 {
-	MW_LIST_FOREACH_SAFE(it, &h->timers)
-	{
+	MW_LIST_FOREACH_SAFE (it, &h->timers) {
 		struct after *a = MW_CONTAINER_OF(it, struct after, link);
 		if (a->id != id)
 			continue;
@@ -59,6 +58,6 @@ int mw_host_after_cancel(struct mw_host *h, int64_t id)
 
 void mw_host_free_timers(struct mw_host *h)
 {
-	MW_LIST_FOREACH_SAFE(it, &h->timers)
-	remove_timer(h, MW_CONTAINER_OF(it, struct after, link));
+	MW_LIST_FOREACH_SAFE (it, &h->timers)
+		remove_timer(h, MW_CONTAINER_OF(it, struct after, link));
 }

@@ -17,7 +17,8 @@ int mw_device_find(struct mw_host *h, const char *endpoint, size_t len, struct m
 {
 	const struct mw_device *d = mw_devices_find(&h->lwm2m->devices, endpoint, len);
 	if (!d)
-		return mw_host_fail(h, MW_E_NOTFOUND, "no device \"%.*s\" has registered", (int)(len < 255 ? len : 255), endpoint);
+		return mw_host_fail(
+			h, MW_E_NOTFOUND, "no device \"%.*s\" has registered", (int)(len < 255 ? len : 255), endpoint);
 	*out = mw_device_ref_of(d);
 	return 0;
 }
@@ -58,7 +59,8 @@ int mw_device_info(struct mw_host *h, struct mw_device_ref dev, struct mw_device
 	return 0;
 }
 
-int mw_device_links(struct mw_host *h, struct mw_device_ref dev, void (*cb)(void *ud, uint16_t oid, uint16_t iid), void *ud)
+int mw_device_links(
+	struct mw_host *h, struct mw_device_ref dev, void (*cb)(void *ud, uint16_t oid, uint16_t iid), void *ud)
 {
 	const struct mw_device *d = get(h, dev);
 	if (!d)
@@ -72,13 +74,15 @@ int mw_device_links(struct mw_host *h, struct mw_device_ref dev, void (*cb)(void
 	return 0;
 }
 
-int64_t mw_read(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
+int64_t mw_read(
+	struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
 {
 	struct mw_device *d = get(h, dev);
 	return d ? mw_op_read(h->lwm2m, d, path, cb, ud, &h->error) : MW_E_NOTFOUND;
 }
 
-int64_t mw_observe(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
+int64_t mw_observe(
+	struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
 {
 	struct mw_device *d = get(h, dev);
 	return d ? mw_op_observe(h->lwm2m, d, path, cb, ud, &h->error) : MW_E_NOTFOUND;

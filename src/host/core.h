@@ -1,7 +1,7 @@
 /** @file core.h  The host's own struct, shared by the files of this folder only.
  *
- * host.c opens, steps and closes; durable.c points the LwM2M layer at the store; load.c brings registrations back;
- * events.c delivers; api_*.c implement the public functions; stats.c counts. */
+ * host.c opens, steps and closes; durable.c points the LwM2M layer at the store; load.c brings registrations
+ * back; events.c delivers; api_*.c implement the public functions; stats.c counts. */
 #pragma once
 #include "base/hash.h"
 #include "base/log.h"
@@ -44,7 +44,8 @@ struct mw_host {
 /* durable.c */
 struct mw_durable mw_host_durable(struct mw_host *host);
 
-/* load.c: devices, registrations and observations from the store's file. Start-up only: it reads on this thread. */
+/* load.c: devices, registrations and observations from the store's file. Start-up only: it reads on this
+ * thread. */
 int mw_host_load(struct mw_host *host, const char *store_path, struct mw_errbuf *e);
 
 /* events.c */

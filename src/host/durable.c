@@ -22,7 +22,8 @@ static int put_registration(void *ud, const struct mw_device *d)
 	struct mw_host *h = ud;
 	char peer[MW_ADDR_TEXT_MAX], binding[8];
 	struct mw_addr addr = d->addr;
-	int socket = mw_udp_socket_of(h->udp, addr.local); /* `local` counts in this process only, sockets in every one */
+	int socket =
+		mw_udp_socket_of(h->udp, addr.local); /* `local` counts in this process only, sockets in every one */
 	addr.local = socket < 0 ? 0 : (uint16_t)socket;
 	struct mw_registration_row row = {
 		.device_id = d->id,
@@ -51,7 +52,8 @@ static int delete_registration(void *ud, const struct mw_device *d)
 static int put_observation(void *ud, const struct mw_device *d, const struct mw_observation *o)
 {
 	struct mw_host *h = ud;
-	struct mw_observation_row row = {.token = o->token, .device_id = d->id, .path = o->path, .format = o->format};
+	struct mw_observation_row row = {
+		.token = o->token, .device_id = d->id, .path = o->path, .format = o->format};
 	return mw_store_put_observation(h->store, &row);
 }
 

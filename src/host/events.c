@@ -30,8 +30,9 @@ void mw_host_off_event(struct mw_host *h, int id)
 	}
 }
 
-/* One listener that could not put its items is enough to keep the ACK back: the device will send again. A listener may
- * remove itself or others while the list is walked: then the next one moves into its place and is met in this round. */
+/* One listener that could not put its items is enough to keep the ACK back: the device will send again. A
+ * listener may remove itself or others while the list is walked: then the next one moves into its place and
+ * is met in this round. */
 int mw_host_deliver(void *ud, const struct mw_event *event)
 {
 	struct mw_host *h = ud;
@@ -50,13 +51,15 @@ int mw_host_deliver(void *ud, const struct mw_event *event)
 void mw_host_feed_committed(void *ud, int64_t last_seq)
 {
 	struct mw_host *h = ud;
-	struct mw_event ev = {.kind = MW_EVENT_FEED, .last_seq = last_seq, .received_ms = mw_wall_now(&h->clock).ms};
+	struct mw_event ev = {
+		.kind = MW_EVENT_FEED, .last_seq = last_seq, .received_ms = mw_wall_now(&h->clock).ms};
 	mw_host_deliver(h, &ev);
 }
 
 /* ---- the feed ---- */
 
-static int put(struct mw_host *h, struct mw_device_ref ref, struct mw_feed_row *row, const struct mw_path *path)
+static int put(
+	struct mw_host *h, struct mw_device_ref ref, struct mw_feed_row *row, const struct mw_path *path)
 {
 	const struct mw_device *d = mw_devices_get(&h->lwm2m->devices, ref);
 	if (!d)
@@ -76,7 +79,8 @@ int mw_put_measurement(struct mw_host *h, struct mw_device_ref dev, int64_t time
 	bool good = number->type == MW_TYPE_INTEGER || number->type == MW_TYPE_FLOAT ||
 				(number->type == MW_TYPE_UNSIGNED && number->u <= INT64_MAX);
 	if (!good)
-		return mw_host_fail(h, MW_E_TYPE, "a measurement is a number up to 2^63-1, not %s", mw_type_name(number->type));
+		return mw_host_fail(
+			h, MW_E_TYPE, "a measurement is a number up to 2^63-1, not %s", mw_type_name(number->type));
 	struct mw_feed_row row = {.kind = MW_FEED_MEASUREMENT,
 		.time_ms = time_ms,
 		.type = type,

@@ -67,13 +67,16 @@ static int open_loop(struct mw_host *h, struct mw_errbuf *why)
 static int split_listen(const char *text, char *host, size_t host_len, uint16_t *port, struct mw_errbuf *why)
 {
 	const char *colon = text[0] == '[' ? strchr(text, ']') : strchr(text, ':');
-	size_t len = text[0] == '[' && colon ? (size_t)(colon - text - 1) : colon ? (size_t)(colon - text) : strlen(text);
+	size_t len = text[0] == '[' && colon ? (size_t)(colon - text - 1)
+				 : colon                 ? (size_t)(colon - text)
+										 : strlen(text);
 	const char *digits = !colon ? NULL : text[0] == '[' ? (colon[1] == ':' ? colon + 2 : NULL) : colon + 1;
 	char *end = NULL;
 	unsigned long number = digits ? strtoul(digits, &end, 10) : DEFAULT_PORT;
 	bool bad_port = digits && (!*digits || *end || number > UINT16_MAX);
 	if (!len || len >= host_len || (text[0] == '[' && !colon) || bad_port)
-		return mw_fail(why, MW_E_CONFIG, "listen address \"%s\" is not like 127.0.0.1:5783 or [::1]:5783", text);
+		return mw_fail(
+			why, MW_E_CONFIG, "listen address \"%s\" is not like 127.0.0.1:5783 or [::1]:5783", text);
 	memcpy(host, text + (text[0] == '['), len);
 	host[len] = 0;
 	*port = (uint16_t)number;
@@ -175,8 +178,8 @@ static int open_all(struct mw_host *h, const struct mw_config *config, struct mw
 		rc = MW_E_IO;
 	if (rc == 0)
 		rc = open_lwm2m(h, config, why);
-	/* the sockets come before the registrations, which name the socket that their device used; nothing is read from
-	 * them until the loop turns */
+	/* the sockets come before the registrations, which name the socket that their device used; nothing is
+	 * read from them until the loop turns */
 	if (rc == 0)
 		rc = open_sockets(h, config, why);
 	if (rc == 0)
@@ -229,7 +232,8 @@ void mw_host_close(struct mw_host *h)
 		uv_close((uv_handle_t *)&h->next_timer, NULL);
 		uv_close((uv_handle_t *)&h->stop, NULL);
 		uv_run(&h->loop, UV_RUN_DEFAULT); /* the close callbacks */
-		if (uv_loop_close(&h->loop) == UV_EBUSY) { /* a handle that somebody forgot: its memory is his, not ours */
+		if (uv_loop_close(&h->loop) ==
+			UV_EBUSY) { /* a handle that somebody forgot: its memory is his, not ours */
 			uv_walk(&h->loop, close_handle, NULL);
 			uv_run(&h->loop, UV_RUN_DEFAULT);
 			uv_loop_close(&h->loop);

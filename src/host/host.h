@@ -1,4 +1,5 @@
-/** @file host.h  What the layers above the public header need of a host: its loop, its log, its folders' watch. */
+/** @file host.h  What the layers above the public header need of a host: its loop, its log, its folders'
+ * watch. */
 #pragma once
 #include "base/log.h"
 #include "host/watch.h"

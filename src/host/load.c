@@ -13,7 +13,7 @@ struct numbers {
 	struct entry {
 		int64_t id;
 		uint32_t index;
-	} *items;
+	} * items;
 	size_t len, cap;
 };
 
@@ -47,7 +47,8 @@ static int compare(const void *a, const void *b)
 static struct mw_device *by_number(struct loading *ld, int64_t id)
 {
 	struct entry key = {.id = id};
-	const struct entry *e = ld->devices.len ? bsearch(&key, ld->devices.items, ld->devices.len, sizeof(key), compare) : NULL;
+	const struct entry *e =
+		ld->devices.len ? bsearch(&key, ld->devices.items, ld->devices.len, sizeof(key), compare) : NULL;
 	return e ? mw_pool_at(&ld->host->lwm2m->devices.pool, e->index) : NULL;
 }
 
@@ -63,7 +64,8 @@ static uint8_t binding_bits(struct mw_bytes letters)
 	return bits ? bits : MW_BINDING_U;
 }
 
-/* The address with this process's name for the socket; a socket that is configured no more becomes the first one. */
+/* The address with this process's name for the socket; a socket that is configured no more becomes the first
+ * one. */
 static bool restore_address(struct mw_host *h, struct mw_bytes peer, struct mw_addr *out)
 {
 	if (peer.len != sizeof(*out))
@@ -78,7 +80,8 @@ static bool restore_address(struct mw_host *h, struct mw_bytes peer, struct mw_a
 
 static int restore_registration(struct mw_host *h, struct mw_device *d, const struct mw_registration_row *r)
 {
-	if (!restore_address(h, r->peer, &d->addr) || r->version.len != 3 || r->lifetime_s < 0 || r->lifetime_s > UINT32_MAX)
+	if (!restore_address(h, r->peer, &d->addr) || r->version.len != 3 || r->lifetime_s < 0 ||
+		r->lifetime_s > UINT32_MAX)
 		return MW_E_FORMAT;
 	d->version = (uint8_t)(10 + r->version.data[2] - '0');
 	if (!*mw_version_name(d->version))
@@ -94,11 +97,13 @@ static int restore_registration(struct mw_host *h, struct mw_device *d, const st
 	return rc < 0 ? rc : mw_registration_restore(h->lwm2m, d, r->location, r->links);
 }
 
-static bool on_device(void *ud, const struct mw_device_row *row, const struct mw_registration_row *registration)
+static bool on_device(
+	void *ud, const struct mw_device_row *row, const struct mw_registration_row *registration)
 {
 	struct loading *ld = ud;
 	struct mw_devices *devices = &ld->host->lwm2m->devices;
-	struct mw_device *d = mw_devices_add(devices, (const char *)row->endpoint.data, row->endpoint.len, row->id);
+	struct mw_device *d =
+		mw_devices_add(devices, (const char *)row->endpoint.data, row->endpoint.len, row->id);
 	if (!d || remember(&ld->devices, d) < 0) {
 		ld->rc = devices->pool.n_used >= devices->max ? MW_E_LIMIT : MW_E_NOMEM;
 		return false;
@@ -109,8 +114,9 @@ static bool on_device(void *ud, const struct mw_device_row *row, const struct mw
 	int rc = restore_registration(ld->host, d, registration);
 	if (rc < 0) {
 		ld->n_bad++;
-		MW_LOG(&ld->host->log, ERROR, STORE, "ep=%s its stored registration cannot be used (%s): it must register again",
-			d->endpoint, mw_err_text(rc));
+		MW_LOG(&ld->host->log, ERROR, STORE,
+			"ep=%s its stored registration cannot be used (%s): it must register again", d->endpoint,
+			mw_err_text(rc));
 	} else {
 		ld->n_registered++;
 	}
@@ -141,8 +147,8 @@ int mw_host_load(struct mw_host *h, const char *store_path, struct mw_errbuf *e)
 		rc = mw_fail(e, ld.rc, "cannot load the registrations of %s: %s", store_path,
 			ld.rc == MW_E_LIMIT ? "it holds more devices than max_devices allows" : mw_err_text(ld.rc));
 	if (rc == 0 && ld.devices.len)
-		MW_LOG(&h->log, INFO, HOST, "%zu devices known, %zu registered, %zu observations", ld.devices.len, ld.n_registered,
-			ld.n_observations);
+		MW_LOG(&h->log, INFO, HOST, "%zu devices known, %zu registered, %zu observations", ld.devices.len,
+			ld.n_registered, ld.n_observations);
 	free(ld.devices.items);
 	mw_reader_close(r);
 	return rc;
