@@ -6,7 +6,8 @@
  * Device i sends from 127.(1 + i / 65536).(i / 256 % 256).(i % 256): one socket, bound to 0.0.0.0, and
  * IP_PKTINFO says the source of each datagram. `update` and `notify` register first. A closed loop: at most W
  * requests are out, at most one a device (NSTART), each with its device's own message id, so that no server
- * may take one for a repetition.
+ * may take one for a repetition. With few devices the 65536 ids of each come round within EXCHANGE_LIFETIME
+ * (247 s): keep N above a 250th of the rate.
  *
  * One JSON line a phase on stdout. Exit code 0; 1 when a phase failed (stderr says how); 2 for wrong
  * arguments. */
