@@ -40,11 +40,17 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* SQLite says FULL only for ENOSPC; a quota or a limit on file size is the same to whoever runs the host. */
-static int status_of(sqlite3 *db, int rc)
+/* SQLite says FULL only for ENOSPC. A quota or a limit on file size comes as a failed write; to whoever runs
+ * the host all of these are one thing: the file takes nothing more. */
+static int status_of(int extended)
 {
-	int sys = (rc & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
-	return (rc & 0xff) == SQLITE_FULL || sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? MW_E_FULL : MW_E_IO;
+	switch (extended) {
+	case SQLITE_IOERR_WRITE:
+	case SQLITE_IOERR_SHMSIZE:
+		return MW_E_FULL;
+	default:
+		return (extended & 0xff) == SQLITE_FULL || (extended & 0xff) == SQLITE_READONLY ? MW_E_FULL : MW_E_IO;
+	}
 }
 
 /* SQLite goes on writing into a file that was deleted or moved away: everything acknowledged would be lost.
@@ -79,7 +85,7 @@ static void commit(struct mw_writer *w, struct mw_batch *b)
 		rc = run(w, "COMMIT");
 	if (rc == SQLITE_OK)
 		return;
-	b->status = status_of(w->db, rc);
+	b->status = status_of(sqlite3_extended_errcode(w->db));
 	b->n_feed = b->n_ignored = 0;
 	mw_fail(&b->error, b->status, "%s: %s (%d)", w->path,
 		rc == SQLITE_NOMEM ? "out of memory" : sqlite3_errmsg(w->db), sqlite3_extended_errcode(w->db));
