@@ -130,6 +130,7 @@ struct mw_coap {
 	struct mw_transfers in, out;
 	const struct mw_current *current;
 	uint32_t next_serial;
+	size_t n_separate; /**< responses that wait for their ACK, all peers; at most max_exchanges */
 	uint16_t next_mid; /**< of NON responses to peers that have no struct mw_peer */
 	bool closing;
 	uint8_t scratch[MW_COAP_SCRATCH];
@@ -195,7 +196,7 @@ uint16_t mw__peer_mid(struct mw_peer *p);
 void mw__peers_deinit(struct mw_coap *c);
 
 /* separate.c */
-/** Sends a CON response and repeats it until it is acknowledged. 0 or MW_E_NOMEM. */
+/** Sends a CON response and repeats it until it is acknowledged. 0, MW_E_NOMEM or MW_E_LIMIT. */
 int mw__separate_send(struct mw_peer *p, uint16_t mid, const uint8_t *data, size_t len);
 /** An ACK or RST came for @p mid; false if it is of no separate response. */
 bool mw__separate_end(struct mw_peer *p, uint16_t mid);

@@ -133,8 +133,8 @@ void mw_coap_input(struct mw_coap *c, const struct mw_addr *from, const uint8_t 
 void mw_coap_prefetch(struct mw_coap *c, const struct mw_addr *from, const uint8_t *data, size_t len);
 
 /** Answers a request. Piggybacked on the ACK if that is still possible, otherwise separate (CON to a CON).
- *  @return 0; MW_E_NOTFOUND (see struct mw_coap_reply), MW_E_NOMEM, MW_E_LIMIT (options do not fit, or no
- * budget to keep a long body); the request stays open on the last two */
+ *  @return 0; MW_E_NOTFOUND (see struct mw_coap_reply), MW_E_NOMEM, MW_E_LIMIT (options do not fit, no
+ *  budget to keep a long body, or max_exchanges separate answers unacknowledged); the last two leave it open */
 int mw_coap_respond(
 	struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_response *resp);
 /** Acknowledges a CON notification after MW_COAP_ACK_LATER; for a NON it does nothing. */

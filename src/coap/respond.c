@@ -38,6 +38,8 @@ static void free_late(struct late *l)
 	mw_pool_free(&l->c->late, l->index);
 }
 
+enum { LOOK_AGAIN_MS = 5000 /* so that a full ring does not leave many of these behind */ };
+
 static void on_timer(struct mw_timer *t, void *ud)
 {
 	(void)ud;
@@ -54,7 +56,8 @@ static void on_timer(struct mw_timer *t, void *ud)
 		r->state = MW_DEDUP_ACKED;
 		mw__coap_send_empty(c, &l->reply.to, MW_COAP_ACK, l->reply.mid);
 	}
-	mw_wheel_add(c->wheel, t, l->until, on_timer);
+	struct mw_mono next = mw__coap_after(c, LOOK_AGAIN_MS);
+	mw_wheel_add(c->wheel, t, next.ms < l->until.ms ? next : l->until, on_timer);
 }
 
 void mw__respond_later(struct mw_coap *c, const struct mw_coap_reply *reply)

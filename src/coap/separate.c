@@ -21,6 +21,7 @@ static void drop(struct mw_separate *s)
 {
 	mw_wheel_remove(s->peer->c->wheel, &s->timer);
 	mw_list_remove(&s->link);
+	s->peer->c->n_separate--;
 	free(s);
 }
 
@@ -43,6 +44,8 @@ static void on_timer(struct mw_timer *t, void *ud)
 
 int mw__separate_send(struct mw_peer *p, uint16_t mid, const uint8_t *data, size_t len)
 {
+	if (p->c->n_separate >= p->c->config.max_exchanges)
+		return MW_E_LIMIT;
 	struct mw_separate *s = malloc(sizeof(*s) + len);
 	if (!s)
 		return MW_E_NOMEM;
@@ -50,6 +53,7 @@ int mw__separate_send(struct mw_peer *p, uint16_t mid, const uint8_t *data, size
 	memcpy(s->data, data, len);
 	s->wait_ms = mw__exchange_first_wait(p->c, p->c->config.ack_timeout_ms);
 	mw_list_add_tail(&p->separate, &s->link);
+	p->c->n_separate++;
 	mw_wheel_add(p->c->wheel, &s->timer, mw__coap_after(p->c, s->wait_ms), on_timer);
 	mw__coap_send(p->c, &p->addr, s->data, len);
 	return 0;

@@ -41,6 +41,12 @@ struct mw_host {
 	struct mw_errbuf error;
 };
 
+/* A peer's address as it is stored: `addr.local` means nothing in another process, `local` says it in full. */
+struct mw_stored_peer {
+	struct mw_addr addr;
+	struct mw_udp_local local;
+};
+
 /* durable.c */
 struct mw_durable mw_host_durable(struct mw_host *host);
 

@@ -21,14 +21,12 @@ static int put_registration(void *ud, const struct mw_device *d)
 {
 	struct mw_host *h = ud;
 	char peer[MW_ADDR_TEXT_MAX], binding[8];
-	struct mw_addr addr = d->addr;
-	int socket =
-		mw_udp_socket_of(h->udp, addr.local); /* `local` counts in this process only, sockets in every one */
-	addr.local = socket < 0 ? 0 : (uint16_t)socket;
+	struct mw_stored_peer stored = {.addr = d->addr};
+	mw_udp_local_describe(h->udp, d->addr.local, &stored.local);
 	struct mw_registration_row row = {
 		.device_id = d->id,
 		.location = d->location,
-		.peer = {(const uint8_t *)&addr, sizeof(addr)},
+		.peer = {(const uint8_t *)&stored, sizeof(stored)},
 		.peer_text = text(mw_addr_print(&d->addr, peer)),
 		.lifetime_s = d->lifetime_s,
 		.version = text(mw_version_name(d->version)),

@@ -64,18 +64,17 @@ static uint8_t binding_bits(struct mw_bytes letters)
 	return bits ? bits : MW_BINDING_U;
 }
 
-/* The address with this process's name for the socket; a socket that is configured no more becomes the first
- * one. */
+/* The address with this process's name for the socket; one that is configured no more becomes the first one. */
 static bool restore_address(struct mw_host *h, struct mw_bytes peer, struct mw_addr *out)
 {
-	if (peer.len != sizeof(*out))
+	struct mw_stored_peer stored;
+	if (peer.len != sizeof(stored))
 		return false;
-	memcpy(out, peer.data, sizeof(*out));
-	int local = mw_udp_local(h->udp, out->local);
-	if (local < 0)
-		local = mw_udp_local(h->udp, 0);
-	out->local = (uint16_t)local;
-	return local >= 0;
+	memcpy(&stored, peer.data, sizeof(stored));
+	int local = mw_udp_local_find(h->udp, &stored.local);
+	*out = stored.addr;
+	out->local = local < 0 ? 0 : (uint16_t)local;
+	return true;
 }
 
 static int restore_registration(struct mw_host *h, struct mw_device *d, const struct mw_registration_row *r)

@@ -35,6 +35,7 @@ static void coap_stats(struct mw_host *h, const struct sink *s)
 	s->cb(s->ud, "coap.timeouts", c->timeouts);
 	s->cb(s->ud, "coap.notifications", c->notifications);
 	s->cb(s->ud, "coap.stale_notifications", c->stale_notifications);
+	s->cb(s->ud, "coap.notifications_lost", c->notifications_lost);
 	s->cb(s->ud, "coap.unknown_tokens", c->unknown_tokens);
 	s->cb(s->ud, "coap.dedup_evicted", c->dedup_evicted);
 	s->cb(s->ud, "coap.blocks_refused", c->blocks_refused);

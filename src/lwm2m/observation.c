@@ -177,3 +177,23 @@ enum mw_coap_verdict mw_observation_notified(void *ud, const struct mw_coap_noti
 	}
 	return take_values(l, d, o, n);
 }
+
+bool mw_observation_request(void *ud, uint64_t cookie, struct mw_coap_send *rq)
+{
+	struct mw_lwm2m *l = ud;
+	struct mw_observation *o = mw_observation_by_cookie(l, cookie);
+	struct mw_device *d = o ? mw_devices_get(&l->devices, o->dev) : NULL;
+	if (!d || !d->links)
+		return false;
+	l->path_ids[0] = o->path.oid;
+	l->path_ids[1] = o->path.iid;
+	l->path_ids[2] = o->path.rid;
+	l->path_ids[3] = o->path.riid;
+	rq->code = MW_COAP_GET;
+	rq->path = l->path_ids;
+	rq->path_len = o->path.depth;
+	rq->prefix = d->links->prefix;
+	rq->accept = o->format;
+	rq->content_format = MW_COAP_NO_FORMAT;
+	return true;
+}

@@ -37,3 +37,5 @@ void mw_observation_remove(struct mw_lwm2m *l, struct mw_observation *o);
 void mw_observation_remove_all(struct mw_lwm2m *l, struct mw_device *d);
 /** The endpoint's notification handler. */
 enum mw_coap_verdict mw_observation_notified(void *ud, const struct mw_coap_notification *n);
+/** The endpoint's question what was asked, when a notification is longer than one block. */
+bool mw_observation_request(void *ud, uint64_t cookie, struct mw_coap_send *rq);

@@ -29,7 +29,7 @@ struct mw_lwm2m *mw_lwm2m_new(const struct mw_lwm2m_config *config, const struct
 	mw_pool_init(&l->observations, sizeof(struct mw_observation));
 	mw_pool_init(&l->ops, sizeof(struct mw_op));
 	mw_nodes_init(&l->scratch, 0);
-	struct mw_coap_handlers handlers = {.request = on_request, .notification = mw_observation_notified, .ud = l};
+	struct mw_coap_handlers handlers = {.request = on_request, .notification = mw_observation_notified, .observed = mw_observation_request, .ud = l};
 	l->coap = mw_coap_new(&config->coap, transport, &handlers, wheel, clock, log, key);
 	if (!l->coap) {
 		mw_lwm2m_free(l);

@@ -34,13 +34,6 @@ union send_control {
 	uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
-/* One row of the table that `mw_addr.local` points into; hashed as it is, so without padding. */
-struct local {
-	uint8_t ip[16]; /* all zero = whatever the socket is bound to */
-	uint32_t scope; /* interface, for link-local addresses only */
-	uint32_t sock;
-};
-
 struct send_queue {
 	struct mmsghdr msgs[QUEUE];
 	struct iovec iov[QUEUE];
@@ -86,7 +79,7 @@ struct mw_udp {
 	struct sock *socks[MAX_SOCKETS];
 	/* Rows 0..MAX_SOCKETS-1 are the sockets themselves, so that a socket's index is its default `local`. */
 	uint32_t n_locals;
-	struct local locals[MAX_SOCKETS + MAX_LOCALS];
+	struct mw_udp_local locals[MAX_SOCKETS + MAX_LOCALS]; /* hashed as they are: no padding in them */
 	struct mw_index by_ip;
 	struct mw_hash_key key;
 	struct recv_batch in;
@@ -108,10 +101,10 @@ static bool first_time(struct sock *s, int err)
 static bool local_eq(const void *ud, uint32_t id, const void *key)
 {
 	const struct mw_udp *u = ud;
-	return memcmp(&u->locals[id], key, sizeof(struct local)) == 0;
+	return memcmp(&u->locals[id], key, sizeof(struct mw_udp_local)) == 0;
 }
 
-static uint16_t local_index(struct sock *s, const struct local *key)
+static uint16_t local_index(struct sock *s, const struct mw_udp_local *key)
 {
 	struct mw_udp *u = s->u;
 	if (local_eq(u, s->last_local, key))
@@ -136,7 +129,7 @@ static uint16_t local_index(struct sock *s, const struct local *key)
 /* The address that a datagram was sent to. A multicast address cannot be answered from: the default then. */
 static uint16_t local_from_pktinfo(struct sock *s, struct cmsghdr *c)
 {
-	struct local key = {.sock = s->index};
+	struct mw_udp_local key = {.sock = s->index};
 	if (s->v6) {
 		struct in6_pktinfo info;
 		memcpy(&info, CMSG_DATA(c), sizeof(info));
@@ -227,7 +220,7 @@ void mw_udp_flush(struct mw_udp *u)
 /* Only a wildcard socket needs to be told the source; a bound one has no other. */
 static void set_source(struct sock *s, uint32_t slot, uint16_t index)
 {
-	const struct local *local = &s->u->locals[index];
+	const struct mw_udp_local *local = &s->u->locals[index];
 	struct msghdr *m = &s->q->msgs[slot].msg_hdr;
 	struct cmsghdr *c = m->msg_control;
 	if (index < MAX_SOCKETS) {
@@ -471,9 +464,22 @@ struct mw_udp *mw_udp_new(uv_loop_t *loop, struct mw_log *log, mw_udp_recv_cb *c
 	return u;
 }
 
-int mw_udp_local(struct mw_udp *u, int sock_index)
+int mw_udp_local_describe(const struct mw_udp *u, uint16_t local, struct mw_udp_local *out)
 {
-	return sock_index >= 0 && (uint32_t)sock_index < u->n_socks ? sock_index : MW_E_NOTFOUND;
+	if (mw_udp_socket_of(u, local) < 0)
+		return MW_E_NOTFOUND;
+	*out = u->locals[local];
+	return 0;
+}
+
+int mw_udp_local_find(struct mw_udp *u, const struct mw_udp_local *desc)
+{
+	static const uint8_t none[16];
+	if (desc->sock >= u->n_socks)
+		return MW_E_NOTFOUND;
+	if (!u->socks[desc->sock]->wildcard || !memcmp(desc->ip, none, sizeof(none)))
+		return (int)desc->sock;
+	return local_index(u->socks[desc->sock], desc);
 }
 
 int mw_udp_socket_of(const struct mw_udp *u, uint16_t local)

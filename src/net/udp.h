@@ -38,9 +38,17 @@ int mw_udp_listen(struct mw_udp *u, const char *host, uint16_t port, uint16_t *b
 int mw_udp_send(struct mw_udp *u, const struct mw_addr *to, const void *data, size_t len);
 /** Sends what is queued now, without waiting for the end of the iteration. */
 void mw_udp_flush(struct mw_udp *u);
-/** The `local` index for socket @p sock_index and its bound address, for peers that were not heard yet (restored
- *  registrations). MW_E_NOTFOUND when there is no such socket. */
-int mw_udp_local(struct mw_udp *u, int sock_index);
+/** What `local` stands for, in a form that outlives this process: peers of a restored registration must compare equal to
+ *  the address that their next datagram shows. */
+struct mw_udp_local {
+	uint8_t ip[16]; /**< all zero = whatever the socket is bound to */
+	uint32_t scope; /**< interface, for link-local addresses only */
+	uint32_t sock;  /**< index of the socket, in order of mw_udp_listen */
+};
+/** MW_E_NOTFOUND when @p local was never given. */
+int mw_udp_local_describe(const struct mw_udp *u, uint16_t local, struct mw_udp_local *out);
+/** The `local` index for @p desc; the socket's own one when the table is full. MW_E_NOTFOUND: no such socket. */
+int mw_udp_local_find(struct mw_udp *u, const struct mw_udp_local *desc);
 /** Index of the socket that @p local belongs to, or MW_E_NOTFOUND. */
 int mw_udp_socket_of(const struct mw_udp *u, uint16_t local);
 const struct mw_udp_stats *mw_udp_stats(const struct mw_udp *u);
