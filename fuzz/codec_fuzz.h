@@ -1,5 +1,6 @@
-/** @file codec_fuzz.h  What the codec targets share: the first byte of the input picks the request's path and whether
- *  definitions are known; what decodes must encode, decode to the same again, and encode to the same bytes. */
+/** @file codec_fuzz.h  What the codec targets share: the first byte of the input picks the request's path and
+ * whether definitions are known; what decodes must encode, decode to the same again, and encode to the same
+ * bytes. */
 #pragma once
 #include "codec/format.h"
 

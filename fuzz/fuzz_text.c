@@ -1,6 +1,7 @@
 #include "codec_fuzz.h"
 
-/* Bytes that are no text are written as Base64, which reads back as such only where the definition says Opaque. */
+/* Bytes that are no text are written as Base64, which reads back as such only where the definition says
+ * Opaque. */
 static bool is_raw(const struct mw_node *node)
 {
 	return node->value.type == MW_TYPE_OPAQUE;

@@ -15,7 +15,8 @@ bool mw_number_parse_u64(const void *text, size_t len, uint64_t *out);
 /** Decimal with optional fraction and exponent. Refuses "inf", "nan", hexadecimal, and what overflows. */
 bool mw_number_parse_double(const void *text, size_t len, double *out);
 
-/** Shortest text that reads back as exactly @p v, e.g. "21.5", "1e+30", "nan"; returns the length. */
+/** Shortest correctly rounded text that reads back as exactly @p v, e.g. "21.5", "1e+30", "nan"; returns the
+ * length. */
 size_t mw_number_print(double v, char out[MW_NUMBER_TEXT_MAX]);
 /** The same without an exponent, as text/plain wants it (LwM2M Core, Appendix C). @p v must be finite. */
 size_t mw_number_print_plain(double v, char out[MW_NUMBER_TEXT_MAX]);
