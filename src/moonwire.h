@@ -165,6 +165,7 @@ struct mw_config {
 	uint32_t max_devices;                 /**< default 2,000,000; more are refused with 5.03 */
 	uint32_t max_observations_per_device; /**< default 128 */
 	uint32_t ack_timeout_ms;              /**< default 2000 */
+	uint32_t dedup_bytes;       /**< stored answers for repeated requests, about 56 bytes each; default 64 MiB */
 	uint32_t commit_ms, commit_rows;      /**< group commit; defaults 5 and 1000 */
 };
 

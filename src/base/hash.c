@@ -10,6 +10,14 @@ struct sip {
 	uint64_t a, b, c, d;
 };
 
+static inline uint64_t load_le(const uint8_t *p)
+{
+	uint64_t v = 0;
+	for (int i = 7; i >= 0; i--)
+		v = v << 8 | p[i];
+	return v;
+}
+
 static inline void sip_round(struct sip *s)
 {
 	s->a += s->b;
@@ -32,7 +40,7 @@ uint64_t mw_hash(const struct mw_hash_key *key, const void *data, size_t len)
 	size_t left = len;
 	uint64_t word;
 	for (; left >= 8; left -= 8, p += 8) {
-		memcpy(&word, p, 8);
+		word = load_le(p);
 		s.d ^= word;
 		sip_round(&s);
 		s.a ^= word;

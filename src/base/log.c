@@ -16,7 +16,7 @@ static const char *const group_names[] = {
 void mw_log_init(struct mw_log *log, mw_log_cb *cb, void *ud, enum mw_log_level level)
 {
 	*log = (struct mw_log){.cb = cb, .ud = ud};
-	memset(log->level, level, sizeof(log->level));
+	memset(log->level, (int)level, sizeof(log->level));
 }
 
 /* What a peer sends may stand in a line: control bytes would let it forge lines or drive a terminal. */

@@ -35,13 +35,6 @@ static void place(struct mw_wheel *w, struct mw_timer *t)
 		link_into(&w->due, t);
 		return;
 	}
-	const uint64_t horizon = (UINT64_C(1) << (SLOT_BITS * MW_WHEEL_LEVELS)) - 1;
-	if ((t->due_tick ^ w->tick) > horizon)
-		t->due_tick = w->tick | horizon;
-	if (t->due_tick == w->tick) {
-		link_into(&w->due, t);
-		return;
-	}
 	int level = (63 - __builtin_clzll(t->due_tick ^ w->tick)) / SLOT_BITS;
 	unsigned slot = t->due_tick >> (level * SLOT_BITS) & (MW_WHEEL_SLOTS - 1);
 	link_into(&w->slots[level][slot], t);
@@ -60,7 +53,11 @@ void mw_wheel_add(struct mw_wheel *w, struct mw_timer *t, struct mw_mono at, mw_
 	if (t->pprev)
 		unlink_timer(t);
 	t->cb = cb;
-	t->due_tick = tick_of((struct mw_mono){at.ms + MW_WHEEL_TICK_MS - 1}); /* round up: never early */
+	int64_t latest = INT64_MAX - (MW_WHEEL_TICK_MS - 1);
+	int64_t ms = at.ms < latest ? at.ms : latest;
+	t->due_tick = tick_of((struct mw_mono){ms + MW_WHEEL_TICK_MS - 1}); /* round up: never early */
+	if (w->running && t->due_tick <= w->tick)
+		t->due_tick = w->tick + 1;
 	place(w, t);
 }
 
@@ -106,15 +103,15 @@ static void advance(struct mw_wheel *w, uint64_t to)
 			return;
 		}
 		w->tick = next;
-		for (int level = MW_WHEEL_LEVELS - 1; level >= 0; level--)
-			if ((w->tick & ((UINT64_C(1) << (level * SLOT_BITS)) - 1)) == 0)
-				cascade(w, level);
+		for (int level = __builtin_ctzll(w->tick) / SLOT_BITS; level >= 0; level--)
+			cascade(w, level);
 	}
 }
 
 size_t mw_wheel_run(struct mw_wheel *w, struct mw_mono now, size_t max)
 {
 	size_t fired = 0;
+	w->running = true;
 	while (fired < max) {
 		if (!w->due)
 			advance(w, tick_of(now));
@@ -125,6 +122,7 @@ size_t mw_wheel_run(struct mw_wheel *w, struct mw_mono now, size_t max)
 		fired++;
 		t->cb(t, w->ud);
 	}
+	w->running = false;
 	return fired;
 }
 

@@ -18,19 +18,22 @@ struct mw_timer {
 	mw_timer_cb *cb;
 };
 
-enum { MW_WHEEL_TICK_MS = 16, MW_WHEEL_LEVELS = 5, MW_WHEEL_SLOTS = 64 };
+/* Ten levels hold every tick that 63 bits of milliseconds can name: no time is too far, and no lap of the wheel has an end
+ * that a timer could be caught behind. Empty levels cost nothing but their 512 bytes. */
+enum { MW_WHEEL_TICK_MS = 16, MW_WHEEL_LEVELS = 10, MW_WHEEL_SLOTS = 64 };
 
 struct mw_wheel {
 	struct mw_timer *slots[MW_WHEEL_LEVELS][MW_WHEEL_SLOTS];
 	uint64_t occupied[MW_WHEEL_LEVELS]; /**< bit per slot: may be stale-set, never stale-clear */
 	struct mw_timer *due;               /**< fired by run, in batches */
 	uint64_t tick;                      /**< everything at or before this tick has been moved to `due` */
+	bool running;                       /**< inside mw_wheel_run */
 	void *ud;                           /**< handed to every callback */
 };
 
 void mw_wheel_init(struct mw_wheel *w, struct mw_mono now, void *ud);
-/** (Re-)arms @p t for @p at; a time in the past fires on the next run. Beyond the horizon (198 days) the timer fires
- *  at the horizon: owners with later deadlines look at their deadline and arm again. */
+/** (Re-)arms @p t for @p at; a time in the past fires on the next run. Armed inside a callback it waits for the next tick
+ *  at least, so that a timer that arms itself again and again cannot keep the others from their turn. */
 void mw_wheel_add(struct mw_wheel *w, struct mw_timer *t, struct mw_mono at, mw_timer_cb *cb);
 void mw_wheel_remove(struct mw_wheel *w, struct mw_timer *t);
 static inline bool mw_timer_is_armed(const struct mw_timer *t)

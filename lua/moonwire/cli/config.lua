@@ -23,6 +23,7 @@ Config.keys = {
   max_devices = { type = "integer", help = "more are refused with 5.03" },
   max_observations_per_device = { type = "integer", help = "observations of one device" },
   ack_timeout_ms = { type = "integer", help = "first retransmission, RFC 7252 ACK_TIMEOUT" },
+  dedup_bytes = { type = "integer", help = "stored answers for repeated requests, about 56 bytes each" },
   commit_ms = { type = "integer", help = "longest wait of a group commit" },
   commit_rows = { type = "integer", help = "rows of a group commit" },
 }
