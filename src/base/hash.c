@@ -1,6 +1,7 @@
 #include "base/hash.h"
 #include "base/err.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,14 +10,6 @@
 struct sip {
 	uint64_t a, b, c, d;
 };
-
-static inline uint64_t load_le(const uint8_t *p)
-{
-	uint64_t v = 0;
-	for (int i = 7; i >= 0; i--)
-		v = v << 8 | p[i];
-	return v;
-}
 
 static inline void sip_round(struct sip *s)
 {
@@ -40,7 +33,8 @@ uint64_t mw_hash(const struct mw_hash_key *key, const void *data, size_t len)
 	size_t left = len;
 	uint64_t word;
 	for (; left >= 8; left -= 8, p += 8) {
-		word = load_le(p);
+		memcpy(&word, p, 8);
+		word = le64toh(word);
 		s.d ^= word;
 		sip_round(&s);
 		s.a ^= word;
