@@ -75,6 +75,12 @@ local _, file = ... -- require tells where this file is
 --- Called once: values by path, or nil, message and code.
 ---@alias moonwire.Done fun(values: table<moonwire.Path, moonwire.Value>?, message: string?, code: moonwire.Code?)
 
+--- Starts an operation; gives its id, for cancel, or nil, message and code, and then `done` is never called.
+---@alias moonwire.Operation fun(self, endpoint: string, path: string, done: moonwire.Done): integer?, string?, string?
+---@alias moonwire.Way "reset"|"request"   how an observation ends: passive, or (default) by asking the device
+--- One call per file of a reload; the last call has no file.
+---@alias moonwire.Report fun(file: string?, line: integer, reason: string, ok: boolean)
+
 ---@class moonwire.Host
 ---@field fd fun(self): integer            becomes readable when step has work
 ---@field timeout_ms fun(self): integer    until step must be called even so; -1 = no limit
@@ -89,22 +95,19 @@ local _, file = ... -- require tells where this file is
 ---@field off fun(self, id: integer)
 ---@field device fun(self, endpoint: string): moonwire.Device?, string?, moonwire.Code?
 ---@field devices fun(self): moonwire.Device[]   all that were ever seen
----@field read fun(self, endpoint: string, path: moonwire.Path, done: moonwire.Done): integer?, string?, moonwire.Code?
----@field observe fun(self, endpoint: string, path: moonwire.Path, done: moonwire.Done): integer?, string?, moonwire.Code?
----@field cancel_observe fun(self, endpoint: string, path: moonwire.Path, way: "reset"|"request"|nil, done: moonwire.Done):
----   integer?, string?, moonwire.Code?
----@field write_attributes fun(self, endpoint: string, path: moonwire.Path, attributes: string, done: moonwire.Done):
----   integer?, string?, moonwire.Code?
+---@field read moonwire.Operation
+---@field observe moonwire.Operation
+---@field cancel_observe fun(self, endpoint: string, path: string, way: moonwire.Way?, done: moonwire.Done): integer?
+---@field write_attributes fun(self, endpoint: string, path: string, attributes: string, done: moonwire.Done): integer?
 ---@field cancel fun(self, operation: integer): true?, string?, moonwire.Code?
 ---@field scripts fun(self): moonwire.Unit[]
----@field reload fun(self, unit: string?, report: fun(file: string?, line: integer, reason: string, ok: boolean)):
----   true?, string?, moonwire.Code?   the report ends with a call whose file is nil
+---@field reload fun(self, unit: string?, report: moonwire.Report): true?, string?, moonwire.Code?
 
 --- Looks into a store, beside a running host or without one.
 ---@class moonwire.Reader
 ---@field devices fun(self, query: { endpoint: string? }?): table[]?, string?, moonwire.Code?
 ---@field feed fun(self, query: moonwire.FeedQuery?): table[]?, string?, moonwire.Code?
----@field alarms fun(self, query: { endpoint: string?, cleared: boolean?, limit: integer? }?): table[]?, string?, moonwire.Code?
+---@field alarms fun(self, query: moonwire.AlarmQuery?): table[]?, string?, moonwire.Code?
 ---@field close fun(self)
 
 ---@class moonwire.FeedQuery
@@ -116,6 +119,11 @@ local _, file = ... -- require tells where this file is
 ---@field from_ms? integer
 ---@field to_ms? integer      exclusive
 ---@field limit? integer      1000
+
+---@class moonwire.AlarmQuery
+---@field endpoint? string
+---@field cleared? boolean    also those that are cleared
+---@field limit? integer
 
 ---@class moonwire
 ---@field version string

@@ -198,3 +198,15 @@ void mw_index_prefetch(const struct mw_index *ix, uint64_t hash)
 	if (ix->now.slots)
 		__builtin_prefetch(&ix->now.slots[place_of(&ix->now, hash)]);
 }
+
+uint32_t mw_index_peek(const struct mw_index *ix, uint64_t hash)
+{
+	if (!ix->now.slots)
+		return MW_INDEX_NONE;
+	for (size_t at = place_of(&ix->now, hash), n = 0; n < 4; at = (at + 1) & ix->now.mask, n++) {
+		uint64_t slot = ix->now.slots[at];
+		if (is_entry(slot) && slot >> 32 == hash >> 32)
+			return id_of(slot);
+	}
+	return MW_INDEX_NONE;
+}

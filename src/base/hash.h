@@ -39,5 +39,7 @@ uint32_t mw_index_find(
 int mw_index_add(struct mw_index *ix, uint64_t hash, uint32_t id);
 /** Removes the entry (hash, id); false when there is none. */
 bool mw_index_remove(struct mw_index *ix, uint64_t hash, uint32_t id);
+/** The first entry whose hash looks the same, unchecked, or MW_INDEX_NONE: good for a prefetch of the item. */
+uint32_t mw_index_peek(const struct mw_index *ix, uint64_t hash);
 /** Brings the first slot of @p hash into the cache; for batches of look-ups. */
 void mw_index_prefetch(const struct mw_index *ix, uint64_t hash);

@@ -16,6 +16,8 @@ void mw_pool_deinit(struct mw_pool *p)
 	mw_pool_init(p, p->item_size);
 }
 
+enum { CACHE_LINE = 64 };
+
 static int add_chunk(struct mw_pool *p)
 {
 	if (p->n_chunks >= UINT32_MAX / MW_POOL_CHUNK - 1)
@@ -24,7 +26,7 @@ static int add_chunk(struct mw_pool *p)
 	if (!chunks)
 		return -1;
 	p->chunks = chunks;
-	chunks[p->n_chunks] = malloc(MW_POOL_CHUNK * p->item_size);
+	chunks[p->n_chunks] = aligned_alloc(CACHE_LINE, MW_POOL_CHUNK * p->item_size); /* 4096 items: a multiple of it */
 	if (!chunks[p->n_chunks])
 		return -1;
 	p->n_chunks++;

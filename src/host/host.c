@@ -163,6 +163,7 @@ static int open_lwm2m(struct mw_host *h, const struct mw_config *config, struct 
 	struct mw_durable durable = mw_host_durable(h);
 	h->lwm2m = mw_lwm2m_new(
 		&lc, &transport, &durable, mw_host_deliver, h, &h->wheel, &h->clock, &h->log, &h->key, h->model);
+	h->wheel.ud = h->lwm2m; /* for timers of registrations, which are too many to hold a pointer each */
 	return h->lwm2m ? 0 : mw_fail(why, MW_E_NOMEM, "out of memory");
 }
 

@@ -70,9 +70,19 @@ struct mw_device *mw_devices_at_location(const struct mw_devices *t, uint64_t lo
 	return index == MW_INDEX_NONE ? NULL : mw_pool_at(&t->pool, index);
 }
 
-void mw_devices_prefetch(const struct mw_devices *t, uint64_t location)
+void mw_devices_prefetch_index(const struct mw_devices *t, uint64_t location)
 {
 	mw_index_prefetch(&t->by_location, location);
+}
+
+void mw_devices_prefetch_device(const struct mw_devices *t, uint64_t location)
+{
+	uint32_t index = mw_index_peek(&t->by_location, location);
+	if (index == MW_INDEX_NONE)
+		return;
+	const char *d = mw_pool_at(&t->pool, index);
+	for (size_t line = 0; line < sizeof(struct mw_device); line += 64)
+		__builtin_prefetch(d + line);
 }
 
 /* A free item keeps its generation and has no endpoint, so it can be told from a used one. */

@@ -56,11 +56,13 @@ static bool is_secret(uint16_t oid)
 	return oid == 0 || oid == 21 || oid == 23;
 }
 
+/* The root has no numeric segment, so an object that carries the attribute stays an object. */
 static bool is_lwm2m_root(const struct mw_linkformat_link *link)
 {
 	struct mw_linkformat_attr rt;
 	struct mw_bytes word;
-	if (!mw_linkformat_attr_find(link, "rt", &rt))
+	struct mw_path path;
+	if (!mw_linkformat_attr_find(link, "rt", &rt) || mw_linkformat_path(link, &path, NULL) < 0 || path.depth > 0)
 		return false;
 	struct mw_bytes rest = rt.value;
 	while (mw_linkformat_word_next(&rest, &word))
@@ -114,7 +116,7 @@ static int read_version(struct mw_links *l, uint16_t oid, const struct mw_linkfo
 		uint8_t c = ver.value.data[i];
 		if (c == '.' && at == 0 && digits)
 			at = 1, digits = 0;
-		else if (c >= '0' && c <= '9' && part[at] < 25)
+		else if (c >= '0' && c <= '9' && part[at] < 26)
 			part[at] = part[at] * 10 + (c - 48u), digits++;
 		else
 			return 0; /* an odd version is as good as none */
@@ -247,7 +249,7 @@ int mw_links_intern(struct mw_interned_links *t, struct mw_bytes payload, const 
 	}
 	/* Clients leave the root link out of an Update: formats and alternate path stay as registered. */
 	size_t len = before->root.len + 1 + payload.len;
-	char *text = malloc(len);
+	char *text = len <= MAX_RAW ? malloc(len) : NULL; /* it must be readable again after a restart */
 	if (text) {
 		memcpy(text, before->root.data, before->root.len);
 		text[before->root.len] = ',';
@@ -256,7 +258,7 @@ int mw_links_intern(struct mw_interned_links *t, struct mw_bytes payload, const 
 	}
 	free(text);
 	mw_links_unref(t, l);
-	return text ? rc : MW_E_NOMEM;
+	return text ? rc : len <= MAX_RAW ? MW_E_NOMEM : MW_E_LIMIT;
 }
 
 struct mw_links *mw_links_ref(struct mw_links *l)

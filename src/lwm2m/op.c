@@ -1,6 +1,8 @@
 #include "lwm2m/op.h"
 #include "base/err.h"
 #include "codec/format.h"
+#include "lwm2m/observation.h"
+#include "lwm2m/values.h"
 
 #include <string.h>
 
@@ -76,6 +78,20 @@ void mw_op_finish(struct mw_op *op, const struct mw_result *res)
 		copy.cb(copy.ud, copy.dev, &copy.path, res);
 }
 
+void mw_op_finish_values(struct mw_op *op, enum mw_source source, int err, uint8_t code, const char *text)
+{
+	struct mw_op copy = *op;
+	struct mw_lwm2m *l = op->server;
+	struct mw_device *d = mw_devices_get(&l->devices, op->dev);
+	mw_op_discard(op);
+	if (d)
+		mw_values_emit(l, d, &copy.path, source);
+	struct mw_result res = {
+		.err = err, .code = code, .nodes = l->scratch.items, .n_nodes = l->scratch.len, .text = text};
+	if (copy.cb)
+		copy.cb(copy.ud, copy.dev, &copy.path, &res);
+}
+
 void mw_op_finish_coap(struct mw_op *op, const struct mw_coap_result *r)
 {
 	char text[256] = "";
@@ -111,6 +127,9 @@ static void abort_op(struct mw_lwm2m *l, struct mw_op *op)
 {
 	if (op->request && mw_coap_cancel(l->coap, op->request) == 0)
 		return; /* its callback has finished the operation */
+	struct mw_observation *o = op->cookie ? mw_observation_by_cookie(l, op->cookie) : NULL;
+	if (o && o->state == MW_OBSERVATION_STARTING) /* no request has left: nothing is observed */
+		mw_observation_remove(l, o);
 	struct mw_result res = {.err = MW_E_CANCELED, .text = mw_err_text(MW_E_CANCELED)};
 	mw_op_finish(op, &res);
 }
@@ -118,7 +137,7 @@ static void abort_op(struct mw_lwm2m *l, struct mw_op *op)
 int mw_op_abort(struct mw_lwm2m *l, int64_t id)
 {
 	uint32_t index = (uint32_t)id, serial = (uint32_t)(id >> 32);
-	if (id <= 0 || index >= l->ops.fresh || at(l, index)->serial != serial)
+	if (id <= 0 || !serial || index >= l->ops.fresh || at(l, index)->serial != serial)
 		return MW_E_NOTFOUND;
 	abort_op(l, at(l, index));
 	return 0;
@@ -126,6 +145,7 @@ int mw_op_abort(struct mw_lwm2m *l, int64_t id)
 
 void mw_op_abort_all(struct mw_lwm2m *l, struct mw_device *d)
 {
+	d->announced = false; /* or a callback that tries again would keep this going for ever */
 	while (d->first_op != MW_POOL_NONE)
 		abort_op(l, at(l, d->first_op));
 }

@@ -44,6 +44,9 @@ int64_t mw_op_id(const struct mw_op *op);
 int mw_op_send(struct mw_op *op, struct mw_coap_send *rq, mw_coap_result_cb *cb);
 /** Frees the record, then calls the user's callback. Not used after this. */
 void mw_op_finish(struct mw_op *op, const struct mw_result *res);
+/** Frees the record, tells listeners of the values in the server's scratch, then calls the user's callback with
+ *  @p err, @p code, @p text and the same values. Listeners may abort operations: this one has ended for them. */
+void mw_op_finish_values(struct mw_op *op, enum mw_source source, int err, uint8_t code, const char *text);
 /** mw_op_finish with what the endpoint says (error, or the device's code and words). */
 void mw_op_finish_coap(struct mw_op *op, const struct mw_coap_result *r);
 /** Frees the record without calling back: for start functions that fail. */

@@ -48,11 +48,8 @@ static void on_durable(void *ud, const void *ticket, int status)
 	memcpy(&t, ticket, sizeof(t));
 	struct mw_op *op = op_by_id(l, t.op);
 	struct mw_observation *o = mw_observation_by_cookie(l, t.cookie);
-	if (!op) { /* cancelled meanwhile, before the device heard of it */
-		if (o)
-			mw_observation_remove(l, o);
-		return;
-	}
+	if (!op)
+		return; /* cancelled meanwhile, before the device heard of it; so the observation is gone as well */
 	int rc = status < 0 ? status : o ? send_observe(op, o, 0) : MW_E_CANCELED;
 	if (rc < 0) {
 		if (o)
@@ -74,10 +71,7 @@ static void first_value(struct mw_op *op, struct mw_device *d, struct mw_observa
 		mw_observation_remove(l, o);
 		rc = mw_fail(&why, MW_E_UNSUPPORTED, "the device answered, but did not establish the observation");
 	}
-	mw_values_emit(l, d, &path, MW_SOURCE_OBSERVE);
-	struct mw_result res = {
-		.err = rc, .code = r->code, .nodes = l->scratch.items, .n_nodes = l->scratch.len, .text = why.text};
-	mw_op_finish(op, &res);
+	mw_op_finish_values(op, MW_SOURCE_OBSERVE, rc, r->code, why.text);
 }
 
 static bool try_next_format(struct mw_op *op, const struct mw_device *d, struct mw_observation *o)
@@ -103,7 +97,11 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 	bool refused = r->code == MW_COAP_NOT_ACCEPTABLE || r->code == MW_COAP_UNSUPPORTED_FORMAT;
 	if (!r->err && d && o && refused && try_next_format(op, d, o))
 		return;
-	if (r->err || !d || !o || r->code >> 5 != 2) {
+	if (!r->err && !o) { /* cancelled while the request was under way; the next notification is reset */
+		fail(op, MW_E_CANCELED);
+		return;
+	}
+	if (r->err || !d || r->code >> 5 != 2) {
 		if (o)
 			mw_observation_remove(l, o);
 		mw_op_finish_coap(op, r);
@@ -155,6 +153,25 @@ static void on_forgotten(struct mw_timer *t, void *ud)
 	mw_op_finish(MW_CONTAINER_OF(t, struct mw_op, timer), &res);
 }
 
+/* The endpoint goes on knowing the token until the request is answered, so that a notification which crosses it is not
+ * taken for the answer. Cookie 0 is no observation's. */
+static int send_cancel(struct mw_op *op, struct mw_observation *o)
+{
+	struct mw_lwm2m *l = op->server;
+	struct mw_coap_token token = mw_observation_token(o);
+	struct mw_coap_send rq = {.code = MW_COAP_GET,
+		.observe = 1,
+		.content_format = MW_COAP_NO_FORMAT,
+		.accept = o->format,
+		.token = &token};
+	int rc = mw_op_send(op, &rq, on_cancelled);
+	if (rc == 0) {
+		mw_observation_remove(l, o);
+		mw_coap_observe_restore(l->coap, &token, 0);
+	}
+	return rc;
+}
+
 /* The record goes at once: what still comes is late and gets a reset, in both ways. */
 int64_t mw_op_cancel_observe(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path,
 	enum mw_cancel_way way, mw_result_cb *cb, void *ud, struct mw_errbuf *e)
@@ -169,19 +186,12 @@ int64_t mw_op_cancel_observe(struct mw_lwm2m *l, struct mw_device *d, const stru
 	struct mw_op *op = mw_op_new(l, d, path, cb, ud, &rc, e);
 	if (!op)
 		return rc;
-	struct mw_observation gone = *o;
-	mw_observation_remove(l, o);
 	if (way == MW_CANCEL_RESET) {
+		mw_observation_remove(l, o);
 		mw_wheel_add(l->wheel, &op->timer, mw_mono_now(&l->clock), on_forgotten);
 		return mw_op_id(op);
 	}
-	struct mw_coap_token token = mw_observation_token(&gone);
-	struct mw_coap_send rq = {.code = MW_COAP_GET,
-		.observe = 1,
-		.content_format = MW_COAP_NO_FORMAT,
-		.accept = gone.format,
-		.token = &token};
-	rc = mw_op_send(op, &rq, on_cancelled);
+	rc = send_cancel(op, o);
 	if (rc < 0) {
 		mw_op_discard(op);
 		return mw_fail(e, rc, "cannot send to %s: %s", d->endpoint, mw_err_text(rc));

@@ -41,11 +41,7 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 	int rc = mw_values_decode(l, d, &path, r->content_format, r->body, &why);
 	if (rc == 0 && r->content_format != MW_COAP_NO_FORMAT && mw_op_format(d, op->attempt) == (int)r->content_format)
 		d->format = (uint16_t)r->content_format;
-	/* Listeners first: the operation's callback may start whatever it likes, and scratch is shared. */
-	mw_values_emit(l, d, &path, MW_SOURCE_READ);
-	struct mw_result res = {
-		.err = rc, .code = r->code, .nodes = l->scratch.items, .n_nodes = l->scratch.len, .text = why.text};
-	mw_op_finish(op, &res);
+	mw_op_finish_values(op, MW_SOURCE_READ, rc, r->code, why.text);
 }
 
 int64_t mw_op_read(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb, void *ud,

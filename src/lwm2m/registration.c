@@ -83,8 +83,9 @@ static void end_in_memory(struct mw_lwm2m *l, struct mw_device *d)
 	d->announced = false;
 }
 
-static void emit(struct mw_lwm2m *l, const struct mw_device *d, enum mw_event_kind kind, bool objects_changed)
+static void emit(struct mw_lwm2m *l, struct mw_device *d, enum mw_event_kind kind, bool objects_changed)
 {
+	d->reported = kind == MW_EVENT_REGISTERED || kind == MW_EVENT_UPDATED;
 	struct mw_event ev = {.kind = kind, .dev = mw_device_ref_of(d), .objects_changed = objects_changed};
 	mw_lwm2m_emit(l, &ev);
 }
@@ -102,6 +103,20 @@ static void on_timer(struct mw_timer *t, void *ud)
 	end_in_memory(l, d);
 	l->durable.delete_registration(l->durable.ud, d);
 	emit(l, d, MW_EVENT_EXPIRED, false);
+}
+
+/* A Register that could not be stored: in memory there is no registration now, so neither may the store keep the one before
+ * (if it still takes anything), nor listeners believe in it. A device that was never stored is forgotten. */
+static void give_up(struct mw_lwm2m *l, struct mw_device *d)
+{
+	end_in_memory(l, d);
+	if (!d->stored) {
+		mw_devices_remove(&l->devices, d);
+		return;
+	}
+	l->durable.delete_registration(l->durable.ud, d);
+	if (d->reported)
+		emit(l, d, MW_EVENT_DEREGISTERED, false);
 }
 
 /* ---- Register ---- */
@@ -167,6 +182,7 @@ static int apply_register(struct mw_lwm2m *l, struct mw_device *d, const struct 
 	d->registered_ms = mw_wall_now(&l->clock).ms;
 	d->format = MW_FORMAT_NONE;
 	d->expires_ms = INT64_MAX;
+	d->unsaved = true;
 	mw_registration_touch(l, d);
 	return 0;
 }
@@ -203,6 +219,7 @@ void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *
 	}
 	const char *endpoint = (const char *)p.endpoint.data;
 	struct mw_device *d = mw_devices_find(&l->devices, endpoint, p.endpoint.len);
+	bool is_new = !d;
 	if (!d)
 		d = mw_devices_add(&l->devices, endpoint, p.endpoint.len, 0);
 	if (!d) {
@@ -215,7 +232,10 @@ void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *
 	if (rc == 0)
 		rc = save_register(l, d, rq);
 	if (rc < 0) {
-		end_in_memory(l, d);
+		if (is_new || d->stored)
+			give_up(l, d);
+		else
+			end_in_memory(l, d); /* its first Register is still on its way to the disk */
 		mw_fail(&why, 0, "cannot register now: %s", mw_err_text(rc));
 		refuse_register(l, rq, MW_COAP_UNAVAILABLE, &why);
 	}
@@ -223,10 +243,11 @@ void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *
 
 /* ---- Update ---- */
 
-/* True when the request is a plain keep-alive: nothing in it that a restart would need. */
+/* True when the request is a plain keep-alive: nothing in it that a restart would need. What an earlier Update could not
+ * store is tried again with the next one, whatever that says. */
 static bool is_keep_alive(const struct mw_device *d, const struct mw_coap_request *rq)
 {
-	return !rq->body.len && !mw_coap_find(rq->msg, MW_OPT_URI_QUERY) && mw_addr_eq(&d->addr, &rq->reply.to);
+	return !d->unsaved && !rq->body.len && !mw_coap_find(rq->msg, MW_OPT_URI_QUERY) && mw_addr_eq(&d->addr, &rq->reply.to);
 }
 
 /* Applies the parameters; true when something is different now. */
@@ -283,6 +304,7 @@ static void save_update(
 		.location = d->location,
 		.kind = TICKET_UPDATE,
 		.objects_changed = objects_changed};
+	d->unsaved = true;
 	int rc = db->put_registration(db->ud, d);
 	if (rc == 0)
 		rc = db->commit(db->ud, on_durable, l, &t, sizeof(t));
@@ -327,7 +349,7 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 		mw_registration_refuse(l, &rq->reply, code, &why);
 		return;
 	}
-	bool changed = apply_params(d, &p, &rq->reply.to) || objects_changed || sms_changed;
+	bool changed = apply_params(d, &p, &rq->reply.to) || objects_changed || sms_changed || d->unsaved;
 	mw_registration_touch(l, d);
 	if (changed)
 		save_update(l, d, rq, objects_changed);
@@ -368,7 +390,6 @@ static void on_registered(struct mw_lwm2m *l, struct mw_device *d, const struct 
 	struct mw_coap_response resp = {
 		.code = MW_COAP_CREATED, .content_format = MW_COAP_NO_FORMAT, .location = {"rd", location}};
 	mw_coap_respond(l->coap, reply, &resp);
-	d->stored = true;
 	d->announced = true;
 	l->stats.registrations++;
 	MW_LOG(l->log, INFO, REG, "ep=%s registered from %s: LwM2M %s, lifetime %u s, %u objects and instances", d->endpoint,
@@ -379,6 +400,22 @@ static void on_registered(struct mw_lwm2m *l, struct mw_device *d, const struct 
 	emit(l, d, MW_EVENT_REGISTERED, true);
 }
 
+/* @param d  NULL when the registration that it was about has ended meanwhile */
+static void not_durable(struct mw_lwm2m *l, struct mw_device *d, const struct ticket *t, int status)
+{
+	struct mw_errbuf why;
+	mw_fail(&why, 0, "cannot store it now: %s", mw_err_text(status));
+	mw_registration_refuse(l, &t->reply, MW_COAP_UNAVAILABLE, &why);
+	if (!d)
+		return;
+	if (t->kind == TICKET_REGISTER)
+		give_up(l, d);
+	else if (t->kind == TICKET_UPDATE)
+		d->unsaved = true;
+	else if (d->reported) /* it has ended all the same, only the disk does not know */
+		emit(l, d, MW_EVENT_DEREGISTERED, false);
+}
+
 static void on_durable(void *ud, const void *ticket, int status)
 {
 	struct mw_lwm2m *l = ud;
@@ -386,12 +423,13 @@ static void on_durable(void *ud, const void *ticket, int status)
 	memcpy(&t, ticket, sizeof(t));
 	struct mw_device *d = mw_devices_get(&l->devices, t.dev);
 	bool current = d && (t.kind == TICKET_DEREGISTER || d->location == t.location);
+	if (status == 0 && d && t.kind != TICKET_DEREGISTER) {
+		d->stored = true; /* even if a newer registration has taken over */
+		if (current)
+			d->unsaved = false;
+	}
 	if (status < 0) {
-		struct mw_errbuf why;
-		mw_fail(&why, 0, "cannot store it now: %s", mw_err_text(status));
-		if (current && t.kind == TICKET_REGISTER)
-			end_in_memory(l, d);
-		mw_registration_refuse(l, &t.reply, MW_COAP_UNAVAILABLE, &why);
+		not_durable(l, current ? d : NULL, &t, status);
 	} else if (!current) {
 		return; /* a newer registration of the same device has taken over; its answer counts */
 	} else if (t.kind == TICKET_REGISTER) {
@@ -421,7 +459,7 @@ int mw_registration_restore(struct mw_lwm2m *l, struct mw_device *d, uint64_t lo
 		return rc;
 	}
 	d->format = MW_FORMAT_NONE;
-	d->stored = d->announced = true;
+	d->stored = d->announced = d->reported = true;
 	d->expires_ms = INT64_MAX;
 	mw_registration_touch(l, d);
 	return 0;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SEGMENTS = 3 };
+enum { MAX_SEGMENTS = 3, MAX_PREFETCH = 64 };
 
 static void on_request(void *ud, const struct mw_coap_request *rq);
 
@@ -29,7 +29,10 @@ struct mw_lwm2m *mw_lwm2m_new(const struct mw_lwm2m_config *config, const struct
 	mw_pool_init(&l->observations, sizeof(struct mw_observation));
 	mw_pool_init(&l->ops, sizeof(struct mw_op));
 	mw_nodes_init(&l->scratch, 0);
-	struct mw_coap_handlers handlers = {.request = on_request, .notification = mw_observation_notified, .observed = mw_observation_request, .ud = l};
+	struct mw_coap_handlers handlers = {.request = on_request,
+		.notification = mw_observation_notified,
+		.observed = mw_observation_request,
+		.ud = l};
 	l->coap = mw_coap_new(&config->coap, transport, &handlers, wheel, clock, log, key);
 	if (!l->coap) {
 		mw_lwm2m_free(l);
@@ -57,12 +60,37 @@ void mw_lwm2m_free(struct mw_lwm2m *l)
 	free(l);
 }
 
-/* The first pass only asks for memory: with a million devices every look-up is a cache miss, and a batch of them can be
- * under way at once. */
+/* The location in a datagram that looks like `POST /rd/<location>` without options in front, as Updates do; 0 for any
+ * other. Only a hint for the cache: nothing is decided by it. */
+static uint64_t guess_location(const struct mw_datagram *dg)
+{
+	static const uint8_t before[] = {0xb2, 'r', 'd', 0x0d, 0x00}; /* Uri-Path "rd", Uri-Path of 13 bytes */
+	size_t at = dg->len ? 4 + (dg->data[0] & 15u) : 0;
+	if (dg->len < at + sizeof(before) + 13 || memcmp(dg->data + at, before, sizeof(before)) != 0)
+		return 0;
+	return mw_location_parse(dg->data + at + sizeof(before), 13);
+}
+
+/* The first passes only ask for memory: with a million devices every look-up is a cache miss, and the misses of a whole
+ * batch can be under way at once. */
+static void prefetch_batch(struct mw_lwm2m *l, const struct mw_datagram *batch, size_t n)
+{
+	uint64_t locations[MAX_PREFETCH];
+	n = n < MAX_PREFETCH ? n : MAX_PREFETCH;
+	for (size_t i = 0; i < n; i++) {
+		mw_coap_prefetch(l->coap, &batch[i].from, batch[i].data, batch[i].len);
+		locations[i] = guess_location(&batch[i]);
+		if (locations[i])
+			mw_devices_prefetch_index(&l->devices, locations[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (locations[i])
+			mw_devices_prefetch_device(&l->devices, locations[i]);
+}
+
 void mw_lwm2m_input_batch(struct mw_lwm2m *l, const struct mw_datagram *batch, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		mw_coap_prefetch(l->coap, &batch[i].from, batch[i].data, batch[i].len);
+	prefetch_batch(l, batch, n);
 	for (size_t i = 0; i < n; i++)
 		mw_coap_input(l->coap, &batch[i].from, batch[i].data, batch[i].len);
 }

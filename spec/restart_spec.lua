@@ -1,0 +1,198 @@
+--- What survives the end of the server: a proper one, and one by SIGKILL while devices register.
+local World = require "spec.support.world"
+
+local TEMPERATURE = "/3303/0/5700"
+local N_DEVICES = 40
+
+-- Observes all that registers, in place of a program that would call host:observe in the child process.
+local OBSERVER = [[
+return protocol {
+  object = 3303,
+  resources = {
+    [5700] = { observe = {}, measurement = { type = "c8y_Temperature", series = "c8y_Temperature.T", unit = "Cel" } },
+  },
+}
+]]
+
+describe("a restart", function()
+  local world
+  before_each(function() world = World.new() end)
+  after_each(function() world:close() end)
+
+  local function update(dev)
+    local code
+    assert(dev:update(nil, function(_, c) code = c end))
+    world:run(function() return code end)
+    return code
+  end
+
+  local function count(state)
+    local n = 0
+    for _, dev in ipairs(world.devices) do
+      if dev.state == state then n = n + 1 end
+    end
+    return n
+  end
+
+  local function reopen(config)
+    local all = { listen = { "127.0.0.1:" .. world.port } }
+    for key, value in pairs(config or {}) do all[key] = value end
+    world:close_host()
+    world:open(all)
+  end
+
+  describe("in one process", function()
+    it("keeps registrations, with all that they said", function()
+      world:open()
+      local dev = world:registered { queue = true, binding = "US", sms = "4917", alternate = "/lwm2m", version = "1.2" }
+      local forever = world:registered { lifetime = 0 }
+      local gone = world:registered()
+      gone:deregister()
+      world:run(function() return gone.state == "idle" end)
+      local before = world.host:device(dev.endpoint)
+      reopen()
+      local after = world.host:device(dev.endpoint)
+      for _, key in ipairs { "id", "location", "address", "version", "binding", "queue_mode", "lifetime", "registered_ms",
+        "links", "registered" } do
+        assert.same(before[key], after[key], key)
+      end
+      assert.is_nil(world.host:device(forever.endpoint).expires_ms)
+      assert.is_false(world.host:device(gone.endpoint).registered)
+      assert.same({ ["/3/0/0"] = "Moonwire" }, world:call("read", dev.endpoint, "/3/0/0"))
+      assert.equal("2.04", update(dev))
+      assert.equal("2.04", update(forever))
+    end)
+
+    it("keeps observations: the next notification is accepted", function()
+      world:open()
+      local dev = world:registered()
+      world:call("observe", dev.endpoint, TEMPERATURE)
+      for i = 1, 3 do -- each restart is one more chance to lose it
+        reopen()
+        assert.equal(1, world.host:device(dev.endpoint).observations)
+        world.events = {}
+        dev:set(TEMPERATURE, i + 0.5)
+        local event = world:event("value.received")
+        assert.same({ "notify", { [TEMPERATURE] = i + 0.5 } }, { event.source, event.values })
+        assert.is_truthy(next(dev.observations))
+      end
+      world:call("cancel_observe", dev.endpoint, TEMPERATURE, "request")
+      assert.is_nil(next(dev.observations))
+      reopen()
+      assert.equal(0, world.host:device(dev.endpoint).observations)
+    end)
+
+    it("delivers what devices sent meanwhile, as they send it again", function()
+      world:open()
+      local dev = world:registered()
+      world:call("observe", dev.endpoint, TEMPERATURE)
+      dev:fault("drop_out", 1)
+      dev:set(TEMPERATURE, 9.5)
+      reopen()
+      world.events = {}
+      assert.same({ [TEMPERATURE] = 9.5 }, world:event("value.received").values)
+    end)
+
+    it("keeps a long notification whole", function()
+      world:open()
+      local dev = world:registered { alternate = "/lwm2m" }
+      world:call("observe", dev.endpoint, "/3/0/0")
+      reopen()
+      world.events = {}
+      local text = ("abcdefghij"):rep(400)
+      dev:set("/3/0/0", text)
+      assert.same({ ["/3/0/0"] = text }, world:event("value.received").values)
+    end)
+
+    it("ends registrations whose lifetime has passed meanwhile", function()
+      world:open { lifetime_grace = 1 }
+      local dev = world:registered { lifetime = 1 }
+      reopen { lifetime_grace = 1 }
+      assert.equal(dev.endpoint, world:event("device.expired").endpoint)
+      reopen { lifetime_grace = 1 }
+      assert.is_false(world.host:device(dev.endpoint).registered)
+    end)
+
+    it("may listen elsewhere: devices are known, and move", function()
+      world:open()
+      local dev = world:registered()
+      world:close_host()
+      world:open()
+      assert.is_true(world.host:device(dev.endpoint).registered)
+    end)
+  end)
+
+  describe("of a store", function()
+    it("is refused while somebody else has it open", function()
+      world:open()
+      local host, err = world:try_open()
+      assert.is_nil(host)
+      assert.truthy(err:find("store.db", 1, true), err)
+      assert.truthy(err:find("in use", 1, true), err)
+      local status, _, said = world:moonwire("serve", "--store", world:path("store.db"), "--listen", "127.0.0.1:0")
+      assert.equal(1, status)
+      assert.truthy(said:find("in use", 1, true), said)
+      world:registered() -- the first one goes on
+    end)
+
+    it("is refused when it is none, or its folder is not there", function()
+      world:write("text.db", "this is no database, but long enough to be taken for one at first sight" .. (" "):rep(4096))
+      for _, name in ipairs { "text.db", "missing/store.db" } do
+        local host, err = world:try_open { store = world:path(name) }
+        assert.is_nil(host)
+        assert.truthy(err:find(name, 1, true), err)
+      end
+    end)
+  end)
+
+  describe("after SIGKILL", function()
+    it("loses no device that was told 2.01", function()
+      local server = world:serve()
+      for i = 1, N_DEVICES do
+        local dev = world:device { endpoint = "kill-" .. i }
+        assert(dev:register())
+        if i == 1 then world:run(function() return dev.state == "registered" end) end
+      end
+      world:run(function() return count("registered") >= N_DEVICES // 4 end)
+      world:stop(server, "KILL")
+      for _, dev in ipairs(world.devices) do dev:step() end -- answers that had left before
+      local told = {}
+      for _, dev in ipairs(world.devices) do
+        if dev.state == "registered" then told[#told + 1] = dev end
+      end
+      assert.is_true(#told >= N_DEVICES // 4)
+      server = world:serve { "--listen", "127.0.0.1:" .. world.port, "--scripts", world:path("no-scripts") }
+      for _, dev in ipairs(told) do assert.equal("2.04", update(dev), dev.endpoint) end
+      world:run(function() return count("registering") == 0 end) -- the others try again by themselves
+      world:stop(server, "KILL")
+      local reader = assert(require("moonwire.core").reader(world:path("store.db")))
+      local rows = reader:devices()
+      reader:close()
+      assert.equal(N_DEVICES, #rows)
+      for _, row in ipairs(rows) do assert.is_true(row.registered, row.endpoint) end
+    end)
+
+    it("goes on with observations, and loses no acknowledged notification", function()
+      world:write("observer/protocols/temperature.lua", OBSERVER)
+      local options = { "--listen", "127.0.0.1:0", "--scripts", world:path("observer") }
+      local server = world:serve(options)
+      local dev = world:registered()
+      world:run(function() return next(dev.observations) end)
+      options[2] = "127.0.0.1:" .. world.port
+      for i = 1, 3 do
+        dev:set(TEMPERATURE, i + 0.5)
+        world:run(function() -- until it is stored; a reader may look beside a running server
+          local rows = world:feed { kind = "measurement", newest = true, limit = 1 }
+          return rows[1] and rows[1].value == i + 0.5
+        end)
+        world:stop(server, "KILL")
+        server = world:serve(options)
+        assert.is_truthy(next(dev.observations)) -- not reset
+      end
+      assert.equal("2.04", update(dev))
+      local stored = {}
+      for _, row in ipairs(world:feed { kind = "measurement" }) do stored[row.value] = row.series end
+      for i = 1, 3 do assert.equal("c8y_Temperature.T", stored[i + 0.5]) end
+    end)
+  end)
+end)

@@ -1,0 +1,278 @@
+/* The one road from C into Lua, and its limits: bytes, instructions, time. */
+#include "host/host.h"
+#include "script/state.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SLOW_MS = 50,          /* a hook that takes longer is named in the log */
+	TIME_MAX_MS = 2000,    /* per entry, for what the count of instructions does not see */
+	WARM_UP = 64 * 1024,   /* bytes, see mw_script_new_state */
+	TRACEBACK_LEVELS = 12, /* lines kept of a traceback */
+};
+
+/* ---- bytes ---- */
+
+static void *on_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+	struct mw_script_alloc *a = ud;
+	size_t old = ptr ? osize : 0; /* without a block, osize is a kind of object */
+	if (nsize == 0) {
+		free(ptr);
+		a->used -= old;
+		return NULL;
+	}
+	if (nsize > old) {
+		if (a->max && (a->used >= a->max || nsize - old > a->max - a->used))
+			return NULL;
+		if (a->fail_at && --a->fail_at == 0)
+			return NULL;
+	}
+	void *out = realloc(ptr, nsize);
+	if (!out) {
+		if (nsize > old)
+			return NULL;
+		out = ptr; /* Lua does not expect that making a block smaller fails */
+	}
+	a->used = a->used - old + nsize;
+	return out;
+}
+
+/* Lua 5.4.4 builds the metatable of its big buffers when it first needs one, and a failure there leaves it
+ * half-built for good. So it is made here, before there is a limit. */
+static int open_libraries(lua_State *L)
+{
+	luaL_openlibs(L);
+	luaL_Buffer b;
+	luaL_buffinitsize(L, &b, WARM_UP);
+	luaL_pushresultsize(&b, 0);
+	return 0;
+}
+
+static int on_panic(lua_State *L)
+{
+	(void)L;
+	return 0; /* nothing enters unprotected; Lua aborts after this */
+}
+
+lua_State *mw_script_new_state(struct mw_script *s)
+{
+	lua_State *L = lua_newstate(on_alloc, &s->alloc);
+	if (!L)
+		return NULL;
+	lua_atpanic(L, on_panic);
+	memcpy(lua_getextraspace(L), &s, sizeof(s)); /* coroutines inherit it */
+	lua_pushcfunction(L, open_libraries);
+	if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
+		lua_close(L);
+		return NULL;
+	}
+	return L;
+}
+
+struct mw_script *mw_script_of(lua_State *L)
+{
+	struct mw_script *s;
+	memcpy(&s, lua_getextraspace(L), sizeof(s));
+	return s;
+}
+
+/* ---- instructions and time ---- */
+
+static void on_count(lua_State *L, lua_Debug *ar);
+
+static void raise_over(lua_State *L, struct mw_script *s)
+{
+	s->now.over = true;
+	/* From here on every instruction raises: a script's pcall gets the error, and its next step raises again.
+	 */
+	lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+	if (s->now.spent > s->now.limit)
+		luaL_error(L, "instruction budget of %I used up (endless loop?)", (LUAI_UACINT)s->now.limit);
+	luaL_error(L, "took longer than %d ms (very long strings or tables?)", TIME_MAX_MS);
+}
+
+static void spend(lua_State *L, struct mw_script *s, int64_t n)
+{
+	if (s->now.limit == INT64_MAX)
+		return;
+	s->now.spent += n;
+	if (s->now.over || s->now.spent > s->now.limit || mw_mono_now(&s->machine).ms > s->now.until_ms)
+		raise_over(L, s);
+}
+
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	spend(L, mw_script_of(L), MW_SCRIPT_STEP);
+}
+
+void mw_script_arm(struct mw_script *s, lua_State *co)
+{
+	(void)s;
+	lua_sethook(co, on_count, LUA_MASKCOUNT, MW_SCRIPT_STEP);
+}
+
+void mw_script_charge(lua_State *L, int64_t n)
+{
+	struct mw_script *s = mw_script_of(L);
+	if (s->now.limit == INT64_MAX)
+		return;
+	s->now.spent += n;
+	if (s->now.over || s->now.spent > s->now.limit)
+		raise_over(L, s);
+}
+
+void mw_script_check_budget(lua_State *L)
+{
+	struct mw_script *s = mw_script_of(L);
+	if (s->now.over)
+		raise_over(L, s);
+}
+
+void mw_script_unlimited(struct mw_script *s)
+{
+	s->now.limit = INT64_MAX;
+}
+
+struct mw_script_limits mw_script_limits_new(struct mw_script *s, int64_t budget)
+{
+	struct mw_script_limits before = s->now;
+	s->now =
+		(struct mw_script_limits){.limit = budget, .until_ms = mw_mono_now(&s->machine).ms + TIME_MAX_MS};
+	return before;
+}
+
+void mw_script_limits_set(struct mw_script *s, lua_State *L, struct mw_script_limits before)
+{
+	s->now = before;
+	mw_script_arm(s, L); /* the hook may have been left at one instruction */
+}
+
+/* ---- errors ---- */
+
+/* A traceback on one line, innermost first, without the C functions' "?". */
+static void push_one_line(lua_State *L, const char *message, const char *trace)
+{
+	luaL_Buffer b;
+	int levels = 0;
+	luaL_buffinit(L, &b);
+	luaL_addstring(&b, message);
+	const char *p = strchr(trace, '\n'); /* first line: "stack traceback:" */
+	for (; p && levels < TRACEBACK_LEVELS; levels++) {
+		p += strspn(p, "\n\t ");
+		const char *end = strchr(p, '\n');
+		luaL_addstring(&b, levels ? "; " : " [traceback: ");
+		if (end)
+			luaL_addlstring(&b, p, (size_t)(end - p));
+		else
+			luaL_addstring(&b, p);
+		p = end;
+	}
+	if (levels)
+		luaL_addchar(&b, ']');
+	luaL_pushresult(&b);
+}
+
+int mw_script_traceback(lua_State *L)
+{
+	const char *message = luaL_tolstring(L, 1, NULL); /* err msg */
+	luaL_traceback(L, L, NULL, 1);                    /* err msg trace */
+	push_one_line(L, message, lua_tostring(L, -1));   /* err msg trace line */
+	return 1;
+}
+
+static bool is_power_of_two(uint64_t n)
+{
+	return (n & (n - 1)) == 0;
+}
+
+/* One line, whatever a script put into its message. */
+static void copy_line(char *out, size_t cap, const char *text)
+{
+	size_t i = 0;
+	for (; text[i] && i < cap - 1; i++)
+		out[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i];
+	out[i] = '\0';
+}
+
+void mw_script_error(struct mw_script *s, uint32_t slot, const char *text)
+{
+	char line[sizeof(s->slots[0].last_error) * 4];
+	s->count.errors++;
+	copy_line(line, sizeof(line), text);
+	if (slot >= s->n_slots) {
+		mw_strcopy(s->error, sizeof(s->error), line);
+		MW_LOG(mw_script_log(s), ERROR, SCRIPT, "%s", line);
+		return;
+	}
+	struct mw_script_slot *u = &s->slots[slot];
+	u->n_errors++;
+	if (u->last_error[0] && strncmp(u->last_error, line, sizeof(u->last_error) - 1) == 0) {
+		if (is_power_of_two(++u->n_repeated))
+			MW_LOG(mw_script_log(s), ERROR, SCRIPT, "unit=%s %s (again, %llu times)", u->name, u->last_error,
+				(unsigned long long)u->n_repeated);
+		return;
+	}
+	u->n_repeated = 1;
+	mw_strcopy(u->last_error, sizeof(u->last_error), line);
+	MW_LOG(mw_script_log(s), ERROR, SCRIPT, "unit=%s %s", u->name, line);
+}
+
+/* ---- the road ---- */
+
+static void note_slow(struct mw_script *s, uint32_t slot, int64_t took_ms)
+{
+	if (took_ms <= SLOW_MS || slot == MW_SLOT_NONE)
+		return;
+	s->count.slow++;
+	MW_LOG(mw_script_log(s), WARN, SCRIPT,
+		"unit=%s took %lld ms; a hook longer than %d ms holds up all devices", mw_script_slot_name(s, slot),
+		(long long)took_ms, SLOW_MS);
+}
+
+static int failure(struct mw_script *s, lua_State *L, int rc)
+{
+	if (rc == LUA_OK)
+		return 0;
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "?";
+	if (rc == LUA_ERRERR && s->now.over)
+		text = "instruction budget used up (endless loop?)";
+	mw_script_error(s, s->slot, text);
+	return rc == LUA_ERRMEM ? MW_E_NOMEM : MW_E_SCRIPT;
+}
+
+int mw_script_enter_slot(struct mw_script *s, uint32_t slot, lua_CFunction body, void *ud)
+{
+	lua_State *L = s->L;
+	int top = lua_gettop(L);
+	if (s->depth > 0)
+		return MW_E_STATE;
+	if (!lua_checkstack(L, 4))
+		return MW_E_NOMEM;
+	int64_t began = mw_mono_now(&s->clock).ms;
+	s->depth++;
+	s->slot = slot;
+	s->count.entries++;
+	s->now =
+		(struct mw_script_limits){.limit = s->budget, .until_ms = mw_mono_now(&s->machine).ms + TIME_MAX_MS};
+	mw_script_arm(s, L);
+	lua_pushcfunction(L, mw_script_traceback);           /* h */
+	lua_pushcfunction(L, body);                          /* h body */
+	lua_pushlightuserdata(L, ud);                        /* h body ud */
+	int rc = failure(s, L, lua_pcall(L, 1, 0, top + 1)); /* h [msg] */
+	lua_settop(L, top);
+	note_slow(s, s->slot, mw_mono_now(&s->clock).ms - began);
+	s->slot = MW_SLOT_NONE;
+	s->depth--;
+	return rc;
+}
+
+int mw_script_enter(struct mw_script *s, const char *unit, lua_CFunction body, void *ud)
+{
+	return mw_script_enter_slot(s, unit ? mw_script_slot_of(s, unit) : MW_SLOT_NONE, body, ud);
+}
