@@ -113,6 +113,45 @@ describe("a restart", function()
       assert.is_false(world.host:device(dev.endpoint).registered)
     end)
 
+    it("forgets an observation that no device has confirmed", function()
+      world:open()
+      local dev = world:registered()
+      dev:sleep()
+      local code
+      world.host:observe(dev.endpoint, TEMPERATURE, function(_, _, c) code = c end)
+      world:run(function() return world:stat("coap.requests_sent") == 1 end)
+      reopen()
+      assert.equal("ECANCELED", code)
+      assert.equal(0, world.host:device(dev.endpoint).observations)
+      dev:wake()
+      assert.same({ [TEMPERATURE] = 21.5 }, world:call("observe", dev.endpoint, TEMPERATURE))
+      assert.is_truthy(next(dev.observations))
+    end)
+
+    it("closes in the middle of everything", function()
+      world:write("observer/protocols/temperature.lua", OBSERVER)
+      local config = { commit_ms = 60000, commit_rows = 1000000, scripts = world:path("observer"),
+        lua_dir = require("lfs").currentdir() .. "/lua" }
+      world:open { scripts = config.scripts, lua_dir = config.lua_dir }
+      local dev = world:registered()
+      world:event("value.received") -- the first value: the observation stands on both sides
+      reopen(config) -- from now on nothing is committed but by the end
+      local codes = {}
+      local function note(_, _, code) codes[#codes + 1] = code end
+      dev:set(TEMPERATURE, 4.5)
+      world:event("value.received", 2)
+      for i = 1, 3 do world:device { endpoint = "half-" .. i }:register() end
+      world:run(function() return world:stat("devices.known") == 4 end)
+      dev.answer_mode = "silent"
+      assert(world.host:read(dev.endpoint, "/3/0", note))
+      assert(world.host:observe(dev.endpoint, "/3/0/1", note))
+      reopen { scripts = config.scripts, lua_dir = config.lua_dir }
+      assert.same({ "ECANCELED", "ECANCELED" }, codes)
+      assert.equal(4.5, world:feed { kind = "measurement", newest = true, limit = 1 }[1].value)
+      world:run(function() return count("registered") == 4 end) -- they try again
+      assert.equal(4, world:stat("devices.registered"))
+    end)
+
     it("may listen elsewhere: devices are known, and move", function()
       world:open()
       local dev = world:registered()

@@ -4,16 +4,18 @@ local Sandbox = require "moonwire.script.sandbox"
 
 local Stub = {}
 
---- fn is called with the place of the caller, also after `return protocol { ... }`: a tail call forgets its caller, but
---- not one of a C function, and that is what coroutine.wrap makes.
+--- A function that calls fn("file:line" of its caller, ...), also after `return protocol { ... }`: a tail call forgets its
+--- caller, but not one of a C function, and that is what coroutine.wrap makes. After an error it cannot be called again.
 local function located(fn)
-  return setmetatable({}, {
-    __call = function() end,
-  }) and function(...)
-    local info = debug.getinfo(2, "Sl")
-    local where = info and info.currentline > 0 and ("%s:%d"):format(info.source:sub(2), info.currentline) or "?"
-    return fn(where, ...)
-  end
+  local caller = coroutine.running()
+  return coroutine.wrap(function(...)
+    local args = table.pack(...)
+    while true do
+      local info = debug.getinfo(caller, 1, "Sl")
+      local where = info and info.currentline > 0 and ("%s:%d"):format(info.source:sub(2), info.currentline) or "?"
+      args = table.pack(coroutine.yield(fn(where, table.unpack(args, 1, args.n))))
+    end
+  end)
 end
 
 local function traceback(message)

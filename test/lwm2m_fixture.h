@@ -513,3 +513,57 @@ static inline struct mw_observation *lx_observed(struct lx *f, struct mw_device 
 	assert_int_equal(mw_observation_restore(f->l, d, &p, token, MW_FORMAT_TEXT), 0);
 	return mw_observation_find(f->l, d, &p);
 }
+
+/* ---- operations ---- */
+
+#define LX_VALUE "/3303/0/5700"
+
+static inline int64_t lx_read(struct lx *f, struct mw_device *d, const char *path)
+{
+	struct mw_path p = lx_path(path);
+	struct mw_errbuf why = {""};
+	int64_t id = mw_op_read(f->l, d, &p, lx_on_result, f, &why);
+	assert_int_equal(id < 0, why.text[0] != 0); /* a failure says why */
+	return id;
+}
+
+static inline int64_t lx_observe(struct lx *f, struct mw_device *d, const char *path)
+{
+	struct mw_path p = lx_path(path);
+	struct mw_errbuf why = {""};
+	int64_t id = mw_op_observe(f->l, d, &p, lx_on_result, f, &why);
+	assert_int_equal(id < 0, why.text[0] != 0);
+	return id;
+}
+
+static inline int64_t lx_cancel(struct lx *f, struct mw_device *d, const char *path, enum mw_cancel_way way)
+{
+	struct mw_path p = lx_path(path);
+	struct mw_errbuf why = {""};
+	int64_t id = mw_op_cancel_observe(f->l, d, &p, way, lx_on_result, f, &why);
+	assert_int_equal(id < 0, why.text[0] != 0);
+	return id;
+}
+
+static inline const struct lx_result *lx_last_result(const struct lx *f)
+{
+	assert_true(f->n_results > 0);
+	return &f->results[f->n_results - 1];
+}
+
+/** De-registers, expires or registers anew: the three ways in which a registration ends. */
+enum lx_end { LX_DEREGISTER, LX_EXPIRE, LX_REGISTER_AGAIN, LX_N_ENDS };
+
+static inline void lx_end_registration(struct lx *f, uint32_t peer, struct mw_device *d, enum lx_end how)
+{
+	char text[80];
+	if (how == LX_DEREGISTER) {
+		lx_input(f, peer, (struct lx_msg){.code = MW_COAP_DELETE, .path = lx_location(d, text)});
+	} else if (how == LX_EXPIRE) {
+		d->expires_ms = f->now; /* its timer looks here */
+		d->timer.cb(&d->timer, f->l);
+	} else {
+		snprintf(text, sizeof(text), "ep=%s&lwm2m=1.1", d->endpoint);
+		lx_register_query(f, peer, text, LX_LINKS);
+	}
+}

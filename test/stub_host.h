@@ -37,6 +37,7 @@ struct stub_device {
 };
 
 struct mw_host {
+	bool observed; /* what mw_is_observed says of every path */
 	struct mw_log log;
 	char log_text[STUB_LOG];
 	size_t log_len;
@@ -229,6 +230,12 @@ int64_t mw_read(struct mw_host *h, struct mw_device_ref dev, const struct mw_pat
 int64_t mw_observe(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
 {
 	return stub_start(h, "observe", dev, path, "", cb, ud);
+}
+bool mw_is_observed(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path)
+{
+	(void)dev;
+	(void)path;
+	return h->observed;
 }
 int64_t mw_cancel_observe(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path,
 	enum mw_cancel_way way, mw_result_cb *cb, void *ud)

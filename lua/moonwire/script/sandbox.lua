@@ -144,7 +144,7 @@ local function bounded_table(core)
       plain_table(from, 1, "move")
       if to ~= nil then plain_table(to, 5, "move") end
       if type(first) ~= "number" or type(last) ~= "number" then type_error(2, "move", "number", first, 2) end
-      if last - first >= TABLE_MAX then error(format("table.move: more than %d elements", TABLE_MAX), 2) end
+      if last + 0.0 - first >= TABLE_MAX then error(format("table.move: more than %d elements", TABLE_MAX), 2) end
       charge(math.max(last - first, 0) // 1)
       return move(from, first, last, at, to or from)
     end,
