@@ -251,6 +251,8 @@ int64_t mw_read(
  * (Core 1.2, 6.4.3). */
 int64_t mw_observe(
 	struct mw_host *host, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud);
+/** True when there is an observation of exactly this path, also one whose request is still under way. */
+bool mw_is_observed(struct mw_host *host, struct mw_device_ref dev, const struct mw_path *path);
 enum mw_cancel_way {
 	MW_CANCEL_RESET,  /**< passive: the next notification is reset */
 	MW_CANCEL_REQUEST /**< active: GET with Observe = 1 and the same token */

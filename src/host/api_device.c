@@ -1,6 +1,7 @@
 /* Public functions on devices and operations: references become devices, errors become the host's text. */
 #include "base/err.h"
 #include "host/core.h"
+#include "lwm2m/observation.h"
 #include "lwm2m/op.h"
 
 #include <string.h>
@@ -86,6 +87,12 @@ int64_t mw_observe(
 {
 	struct mw_device *d = get(h, dev);
 	return d ? mw_op_observe(h->lwm2m, d, path, cb, ud, &h->error) : MW_E_NOTFOUND;
+}
+
+bool mw_is_observed(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path)
+{
+	const struct mw_device *d = get(h, dev);
+	return d && mw_observation_find(h->lwm2m, d, path);
 }
 
 int64_t mw_cancel_observe(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path,

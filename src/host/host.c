@@ -1,6 +1,7 @@
 #include "host/core.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "lwm2m/op.h"
 #include "model/ddf.h"
 
 #include <arpa/inet.h>
@@ -86,7 +87,7 @@ static int split_listen(const char *text, char *host, size_t host_len, uint16_t 
 static int listen_on(struct mw_host *h, const char *text, struct mw_errbuf *why)
 {
 	char host[INET6_ADDRSTRLEN + 16], bound[MW_ADDR_TEXT_MAX];
-	uint16_t port, bound_port;
+	uint16_t port = 0, bound_port = 0;
 	int rc = split_listen(text, host, sizeof(host), &port, why);
 	if (rc == 0)
 		rc = mw_udp_listen(h->udp, host, port, &bound_port, why);
@@ -218,13 +219,24 @@ static void close_handle(uv_handle_t *handle, void *ud)
 		uv_close(handle, NULL);
 }
 
+/* While the store still takes what ends with them, such as observations that no device has confirmed. */
+static void end_operations(struct mw_lwm2m *l)
+{
+	struct mw_device_ref at = {0};
+	struct mw_device *d;
+	while ((d = mw_devices_next(&l->devices, &at)))
+		mw_op_abort_all(l, d);
+}
+
 void mw_host_close(struct mw_host *h)
 {
 	if (!h)
 		return;
-	mw_lwm2m_free(h->lwm2m);
+	if (h->lwm2m)
+		end_operations(h->lwm2m);
 	if (h->store)
-		mw_store_close(h->store);
+		mw_store_close(h->store); /* its last completions still answer devices */
+	mw_lwm2m_free(h->lwm2m);
 	if (h->udp)
 		mw_udp_free(h->udp);
 	mw_host_free_timers(h);

@@ -106,14 +106,10 @@ static void on_timer(struct mw_timer *t, void *ud)
 }
 
 /* A Register that could not be stored: in memory there is no registration now, so neither may the store keep the one before
- * (if it still takes anything), nor listeners believe in it. A device that was never stored is forgotten. */
+ * (if it still takes anything), nor listeners believe in it. */
 static void give_up(struct mw_lwm2m *l, struct mw_device *d)
 {
 	end_in_memory(l, d);
-	if (!d->stored) {
-		mw_devices_remove(&l->devices, d);
-		return;
-	}
 	l->durable.delete_registration(l->durable.ud, d);
 	if (d->reported)
 		emit(l, d, MW_EVENT_DEREGISTERED, false);
@@ -191,12 +187,33 @@ static int save_register(struct mw_lwm2m *l, struct mw_device *d, const struct m
 {
 	const struct mw_durable *db = &l->durable;
 	struct ticket t = {.reply = rq->reply, .dev = mw_device_ref_of(d), .location = d->location, .kind = TICKET_REGISTER};
-	int rc = d->stored ? 0 : db->put_device(db->ud, d);
-	if (rc == 0)
-		rc = db->put_registration(db->ud, d);
+	int rc = db->put_registration(db->ud, d);
 	if (rc == 0)
 		rc = db->commit(db->ud, on_durable, l, &t, sizeof(t));
 	return rc;
+}
+
+/* The device of that name, made if need be, with its own row on the way to the disk. A new one is forgotten when even that
+ * fails, so that a full disk does not fill the table. NULL: 5.03 for the reason in @p why. */
+static struct mw_device *device_for(struct mw_lwm2m *l, const struct mw_params *p, struct mw_errbuf *why)
+{
+	const char *endpoint = (const char *)p->endpoint.data;
+	struct mw_device *d = mw_devices_find(&l->devices, endpoint, p->endpoint.len);
+	bool is_new = !d;
+	if (is_new)
+		d = mw_devices_add(&l->devices, endpoint, p->endpoint.len, 0);
+	if (!d) {
+		mw_fail(why, 0, "no room for another device (max_devices is %u)", l->config.max_devices);
+		return NULL;
+	}
+	int rc = d->stored ? 0 : l->durable.put_device(l->durable.ud, d);
+	if (rc < 0) {
+		mw_fail(why, 0, "cannot register now: %s", mw_err_text(rc));
+		if (is_new)
+			mw_devices_remove(&l->devices, d);
+		return NULL;
+	}
+	return d;
 }
 
 void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *rq)
@@ -217,14 +234,9 @@ void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *
 		refuse_register(l, rq, rc == MW_E_NOMEM ? MW_COAP_UNAVAILABLE : MW_COAP_BAD_REQUEST, &why);
 		return;
 	}
-	const char *endpoint = (const char *)p.endpoint.data;
-	struct mw_device *d = mw_devices_find(&l->devices, endpoint, p.endpoint.len);
-	bool is_new = !d;
-	if (!d)
-		d = mw_devices_add(&l->devices, endpoint, p.endpoint.len, 0);
+	struct mw_device *d = device_for(l, &p, &why);
 	if (!d) {
 		mw_links_unref(&l->devices.lists, links);
-		mw_fail(&why, 0, "no room for another device (max_devices is %u)", l->config.max_devices);
 		refuse_register(l, rq, MW_COAP_UNAVAILABLE, &why);
 		return;
 	}
@@ -232,10 +244,7 @@ void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *
 	if (rc == 0)
 		rc = save_register(l, d, rq);
 	if (rc < 0) {
-		if (is_new || d->stored)
-			give_up(l, d);
-		else
-			end_in_memory(l, d); /* its first Register is still on its way to the disk */
+		give_up(l, d);
 		mw_fail(&why, 0, "cannot register now: %s", mw_err_text(rc));
 		refuse_register(l, rq, MW_COAP_UNAVAILABLE, &why);
 	}

@@ -153,17 +153,6 @@ void mw_auto_device(struct mw_script *s, struct mw_device_ref dev)
 
 /* ---- all devices ---- */
 
-static size_t n_missing(const struct instances *all, const struct mw_auto *w)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < all->n; i++) {
-		const struct entry *e = first_entry(w, all->ids[i][0]);
-		for (; e < w->entries + w->n && e->key >> 16 == all->ids[i][0]; e++)
-			n += e->change == ENSURE;
-	}
-	return n;
-}
-
 static void apply(
 	struct mw_script *s, struct mw_device_ref dev, const struct mw_path *path, const struct entry *e)
 {
@@ -181,13 +170,12 @@ static void align_device(struct mw_script *s, struct mw_device_ref dev, const st
 	if (mw_device_info(s->host, dev, &info) < 0 || !info.registered ||
 		mw_device_links(s->host, dev, gather, &all) < 0)
 		return;
-	/* Observations survive a restart: a device that has as many as it should is left in peace. */
-	bool complete = info.n_observations >= n_missing(&all, w);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct entry *e = first_entry(w, all.ids[i][0]);
 		for (; e < w->entries + w->n && e->key >> 16 == all.ids[i][0]; e++) {
 			struct mw_path path = path_of(all.ids[i][0], all.ids[i][1], e->key);
-			if (e->change != ENSURE || !complete)
+			/* Observations survive a restart: what is observed already is left in peace. */
+			if (e->change != ENSURE || !mw_is_observed(s->host, dev, &path))
 				apply(s, dev, &path, e);
 		}
 	}
