@@ -12,6 +12,7 @@ local REGISTERED_A_SECOND = 500 -- less is taken for a hang
 ---@field build string    its build, with bin/ and bench/
 ---@field folder string   ours, removed at the end, in `base`
 ---@field base string
+---@field scripts string  units that the server runs
 ---@field server_core integer
 ---@field load_core integer
 
@@ -42,12 +43,12 @@ function Load.limit(setup)
   return start(setup, "limit", { setup.build .. "/bench/limit", "--port", "0", "--seconds", "86400" })
 end
 
---- A host with the shipped scripts and definitions, and a store of its own.
+--- A host with the shipped definitions, the scripts of the set-up, and a store of its own.
 ---@param setup bench.Setup
 ---@param name string
 function Load.server(setup, name)
   local self = start(setup, name, { setup.build .. "/bin/moonwire", "serve", "--listen", "127.0.0.1:0", "--store",
-    name .. ".db", "--scripts", setup.root .. "/scripts", "--ddf", setup.root .. "/ddf", "--log-level", "warn" })
+    name .. ".db", "--scripts", setup.scripts, "--ddf", setup.root .. "/ddf", "--log-level", "warn" })
   self.store = setup.folder .. "/" .. name .. ".db"
   return self
 end

@@ -100,22 +100,24 @@ local function rounds_of(results, scale)
 end
 
 local METHOD = [[
-- The server, `moonwire serve` with the shipped scripts and a store on disk, runs on one core with all its threads, the
-  disk thread too. `bench/storm` runs on another one: a closed loop over loopback with 1,024 requests under way, each
-  device with a source address of its own.
+- The server, `moonwire serve` with the shipped `scripts/protocols/temperature.lua` and a store on disk, runs on one
+  core with all its threads, the disk thread too. `bench/storm` runs on another one: a closed loop over loopback with
+  1,024 requests under way, each device with a source address of its own.
 - **Limit** is `bench/limit`, which only echoes the same datagrams (recvmmsg, sendmmsg). It is measured right before and
   right after each round; the mean counts.
 - The servers of all sizes stay up, and every round loads all of them in turn, %d s each. Figures are medians of %d
   round%s.
-- Where the server's core is less than 100 %% busy, the load generator was the slower one. **By CPU second** is what
-  the server answers for each second that it computes, in the kernel or outside; **CPU ms per 1,000** is the same the
-  other way round, user + system. Ratios are taken both ways, and the lower one is judged.
-- **Memory** is the growth of VmRSS from the idle start to the last registration, with everything in it: caches,
-  duplicate detection, allocator.
-- **Registrations** are answered after SQLite's commit (WAL, synchronous FULL). Rounds after the first register anew what
-  is registered.
-- **Notifications** are confirmable ones of %s devices, observed because of `scripts/protocols/temperature.lua`. Each is
-  acknowledged after its measurement is committed; afterwards the store is read back and the rows are counted.]]
+- Where the server's core is less than 100 %% busy, the load generator was the slower one. **By CPU second** is what the
+  server answers for each second that it computes, in the kernel or outside; **CPU ms per 1,000** is the same the other
+  way round, user + system. Ratios are taken both ways, and the lower one is judged.
+- **Memory** is without observations: the growth of VmRSS from the idle start to the last registration, with everything
+  in it: caches, duplicate detection, allocator.
+- **Registrations** are answered after SQLite's commit (WAL, synchronous FULL). Rounds after the first register anew
+  what is registered.
+- **Notifications** are confirmable ones of %s devices, observed because the script says so. Its mapping to a
+  measurement is data that the core reads once; its alarm condition is a Lua function, called for each value. Each
+  notification is acknowledged after its measurement is committed; afterwards the store is read back and the rows are
+  counted.]]
 
 ---@return string
 function Report.markdown(figures, results, machine, scale, quick)
@@ -123,7 +125,7 @@ function Report.markdown(figures, results, machine, scale, quick)
   local parts = {
     "# Benchmarks",
     "",
-    quick and ("**%s**\n"):format(Report.QUICK) or nil,
+    quick and ("**%s.**\n"):format(Report.QUICK) or "",
     ("Written by `./dev bench%s`, which repeats it."):format(quick and " --quick" or ""),
   }
   local function section(title, text)
