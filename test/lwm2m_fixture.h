@@ -1,5 +1,6 @@
-/** @file lwm2m_fixture.h  A LwM2M server without sockets and disk: datagrams go into a queue, what should be stored is
- *  written down, commits end when the test says so, and the test turns the clock. Shared by the tests of src/lwm2m. */
+/** @file lwm2m_fixture.h  A LwM2M server without sockets and disk: datagrams go into a queue, what should be
+ * stored is written down, commits end when the test says so, and the test turns the clock. Shared by the
+ * tests of src/lwm2m. */
 #pragma once
 #include "base/err.h"
 #include "codec/format.h"
@@ -246,7 +247,8 @@ static inline void lx_on_result(
 	struct lx *f = ud;
 	assert_true(f->n_results < LX_QUEUE);
 	struct lx_result *r = &f->results[f->n_results++];
-	*r = (struct lx_result){.err = res->err, .code = res->code, .n_nodes = res->n_nodes, .path = *path, .dev = dev};
+	*r = (struct lx_result){
+		.err = res->err, .code = res->code, .n_nodes = res->n_nodes, .path = *path, .dev = dev};
 	snprintf(r->text, sizeof(r->text), "%s", res->text);
 	if (res->n_nodes) {
 		struct mw_buf b;
@@ -262,8 +264,8 @@ static inline void lx_on_result(
 static inline void lx_start(struct lx *f, const struct mw_lwm2m_config *config)
 {
 	struct mw_coap_transport transport = {lx_send, f};
-	struct mw_durable durable = {lx_put_device, lx_put_registration, lx_delete_registration, lx_put_observation,
-		lx_delete_observation, lx_delete_observations_of, lx_commit, f};
+	struct mw_durable durable = {lx_put_device, lx_put_registration, lx_delete_registration,
+		lx_put_observation, lx_delete_observation, lx_delete_observations_of, lx_commit, f};
 	mw_wheel_init(&f->wheel, lx_mono(f), NULL);
 	f->l = mw_lwm2m_new(
 		config, &transport, &durable, lx_on_event, f, &f->wheel, &f->clock, &f->log, &f->key, NULL);
@@ -340,7 +342,7 @@ static inline struct mw_addr lx_addr(uint32_t n)
 /** A message from a device; what is zero or NULL is left out, numbers that may be zero carry + 1. */
 struct lx_msg {
 	uint8_t type, code;
-	uint16_t mid; /**< 0: the next one */
+	uint16_t mid;                      /**< 0: the next one */
 	const struct mw_coap_token *token; /**< NULL: "tk" */
 	const char *path, *query;          /**< cut at '/' and at '&' */
 	uint32_t observe_1, format_1;
@@ -392,9 +394,10 @@ static inline void lx_describe_options(const struct mw_coap_msg *m, char *out, s
 		uint16_t number;
 		const char *name;
 		char kind;
-	} known[] = {{MW_OPT_OBSERVE, "observe", 'u'}, {MW_OPT_LOCATION_PATH, "location", '/'}, {MW_OPT_URI_PATH, "path", '/'},
-		{MW_OPT_CONTENT_FORMAT, "format", 'u'}, {MW_OPT_MAX_AGE, "max-age", 'u'}, {MW_OPT_URI_QUERY, "query", '&'},
-		{MW_OPT_ACCEPT, "accept", 'u'}, {MW_OPT_BLOCK1, "block1", 'u'}, {MW_OPT_BLOCK2, "block2", 'u'}};
+	} known[] = {{MW_OPT_OBSERVE, "observe", 'u'}, {MW_OPT_LOCATION_PATH, "location", '/'},
+		{MW_OPT_URI_PATH, "path", '/'}, {MW_OPT_CONTENT_FORMAT, "format", 'u'},
+		{MW_OPT_MAX_AGE, "max-age", 'u'}, {MW_OPT_URI_QUERY, "query", '&'}, {MW_OPT_ACCEPT, "accept", 'u'},
+		{MW_OPT_BLOCK1, "block1", 'u'}, {MW_OPT_BLOCK2, "block2", 'u'}};
 	uint16_t last = 0;
 	size_t n = strlen(out);
 	for (size_t i = 0; i < m->n_options; last = m->options[i++].number) {
@@ -414,12 +417,13 @@ static inline void lx_describe_options(const struct mw_coap_msg *m, char *out, s
 		if (kind == 'u')
 			n += (size_t)snprintf(out + n, cap - n, "%u", v);
 		else
-			n += (size_t)snprintf(out + n, cap - n, "%s%.*s", kind == '/' ? "/" : "", (int)o->len, (const char *)o->value);
+			n += (size_t)snprintf(
+				out + n, cap - n, "%s%.*s", kind == '/' ? "/" : "", (int)o->len, (const char *)o->value);
 	}
 }
 
-/** Takes the oldest unread datagram and gives it as "ACK 2.01 #101 location=/rd/..."; "" when there is none. @p m may be
- *  NULL; it is valid until the queue starts again. */
+/** Takes the oldest unread datagram and gives it as "ACK 2.01 #101 location=/rd/..."; "" when there is none.
+ * @p m may be NULL; it is valid until the queue starts again. */
 static inline const char *lx_next(struct lx *f, struct mw_coap_msg *m)
 {
 	static const char *const types[] = {"CON", "NON", "ACK", "RST"};
@@ -436,7 +440,8 @@ static inline const char *lx_next(struct lx *f, struct mw_coap_msg *m)
 	if (mw_coap_is_request(m->code)) /* ids of ours are random */
 		snprintf(f->text, sizeof(f->text), "%s %s", types[m->type], mw_coap_code_print(m->code, code));
 	else
-		snprintf(f->text, sizeof(f->text), "%s %s #%u", types[m->type], mw_coap_code_print(m->code, code), m->mid);
+		snprintf(
+			f->text, sizeof(f->text), "%s %s #%u", types[m->type], mw_coap_code_print(m->code, code), m->mid);
 	lx_describe_options(m, f->text, sizeof(f->text));
 	return f->text;
 }
@@ -467,7 +472,8 @@ static inline void lx_answer(struct lx *f, uint32_t peer, const struct mw_coap_m
 static inline uint16_t lx_register_query(struct lx *f, uint32_t peer, const char *query, const char *links)
 {
 	return lx_input(f, peer,
-		(struct lx_msg){.code = MW_COAP_POST, .path = "rd", .query = query, .format_1 = 41, .payload = links});
+		(struct lx_msg){
+			.code = MW_COAP_POST, .path = "rd", .query = query, .format_1 = 41, .payload = links});
 }
 
 static inline struct mw_device *lx_find(struct lx *f, const char *endpoint)
@@ -475,7 +481,8 @@ static inline struct mw_device *lx_find(struct lx *f, const char *endpoint)
 	return mw_devices_find(&f->l->devices, endpoint, strlen(endpoint));
 }
 
-/** Registers with the query "ep=...", whatever else, commits and checks the answer. What was noted is forgotten. */
+/** Registers with the query "ep=...", whatever else, commits and checks the answer. What was noted is
+ * forgotten. */
 static inline struct mw_device *lx_register(struct lx *f, uint32_t peer, const char *query, const char *links)
 {
 	char endpoint[64] = "", location[MW_LOCATION_TEXT_MAX];
@@ -507,7 +514,8 @@ static inline struct mw_path lx_path(const char *text)
 }
 
 /** An observation as it comes back from the store. */
-static inline struct mw_observation *lx_observed(struct lx *f, struct mw_device *d, const char *path, uint64_t token)
+static inline struct mw_observation *lx_observed(
+	struct lx *f, struct mw_device *d, const char *path, uint64_t token)
 {
 	struct mw_path p = lx_path(path);
 	assert_int_equal(mw_observation_restore(f->l, d, &p, token, MW_FORMAT_TEXT), 0);

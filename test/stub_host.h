@@ -1,5 +1,6 @@
-/* A host for tests of the script layer: every function that src/script calls, with what was asked written down. Time
- * stands still until a test moves it. Include it in one file per program; it takes the place of the real host. */
+/* A host for tests of the script layer: every function that src/script calls, with what was asked written
+ * down. Time stands still until a test moves it. Include it in one file per program; it takes the place of
+ * the real host. */
 #pragma once
 #include "base/buf.h"
 #include "codec/value.h"
@@ -174,7 +175,8 @@ static inline void stub_link(struct mw_host *h, struct mw_device_ref dev, uint16
 }
 static struct stub_device *stub_find(struct mw_host *h, struct mw_device_ref dev)
 {
-	return dev.index >= 1 && dev.index <= h->n_devices && dev.generation == 7 ? &h->devices[dev.index - 1] : NULL;
+	return dev.index >= 1 && dev.index <= h->n_devices && dev.generation == 7 ? &h->devices[dev.index - 1]
+																			  : NULL;
 }
 bool mw_device_next(struct mw_host *h, struct mw_device_ref *at)
 {
@@ -210,8 +212,8 @@ int mw_device_links(
 
 /* ---- operations ---- */
 
-static int64_t stub_start(struct mw_host *h, const char *what, struct mw_device_ref dev, const struct mw_path *path,
-	const char *attributes, mw_result_cb *cb, void *ud)
+static int64_t stub_start(struct mw_host *h, const char *what, struct mw_device_ref dev,
+	const struct mw_path *path, const char *attributes, mw_result_cb *cb, void *ud)
 {
 	if (h->fail_ops)
 		return h->fail_ops;
@@ -223,11 +225,13 @@ static int64_t stub_start(struct mw_host *h, const char *what, struct mw_device_
 	snprintf(op->attributes, sizeof(op->attributes), "%s", attributes);
 	return (int64_t)h->n_ops;
 }
-int64_t mw_read(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
+int64_t mw_read(
+	struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
 {
 	return stub_start(h, "read", dev, path, "", cb, ud);
 }
-int64_t mw_observe(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
+int64_t mw_observe(
+	struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
 {
 	return stub_start(h, "observe", dev, path, "", cb, ud);
 }
@@ -312,12 +316,12 @@ int mw_put_measurement(struct mw_host *h, struct mw_device_ref dev, int64_t time
 	mw_buf_init(&b, value, sizeof(value) - 1);
 	if (!h->count_only)
 		mw_value_print(number, &b);
-	return stub_put(h, dev, "measurement %.*s %.*s %s %.*s %s %lld", (int)type.len, type.data, (int)series.len,
-		series.data, value, (int)unit.len, unit.data ? (const char *)unit.data : "", stub_path(h, path, at),
-		(long long)time_ms);
+	return stub_put(h, dev, "measurement %.*s %.*s %s %.*s %s %lld", (int)type.len, type.data,
+		(int)series.len, series.data, value, (int)unit.len, unit.data ? (const char *)unit.data : "",
+		stub_path(h, path, at), (long long)time_ms);
 }
-int mw_put_event(struct mw_host *h, struct mw_device_ref dev, int64_t time_ms, struct mw_bytes type, struct mw_bytes text,
-	const struct mw_path *path)
+int mw_put_event(struct mw_host *h, struct mw_device_ref dev, int64_t time_ms, struct mw_bytes type,
+	struct mw_bytes text, const struct mw_path *path)
 {
 	char at[MW_PATH_TEXT_MAX];
 	(void)time_ms;
@@ -329,8 +333,8 @@ int mw_put_alarm(struct mw_host *h, struct mw_device_ref dev, int64_t time_ms, s
 {
 	char at[MW_PATH_TEXT_MAX];
 	(void)time_ms;
-	return stub_put(h, dev, "alarm %.*s severity=%d status=%d '%.*s' %s", (int)type.len, type.data, (int)severity,
-		(int)status, (int)text.len, text.data, stub_path(h, path, at));
+	return stub_put(h, dev, "alarm %.*s severity=%d status=%d '%.*s' %s", (int)type.len, type.data,
+		(int)severity, (int)status, (int)text.len, text.data, stub_path(h, path, at));
 }
 
 /* ---- units on disk ---- */

@@ -64,8 +64,9 @@ static void test_location_text(void **state)
 static void test_texts_that_are_no_location(void **state)
 {
 	(void)state;
-	static const char *const rows[] = {"", "1", "000000000001", "00000000000001", "000000000000w", "000000000000A",
-		"000000000000 ", "g000000000000", "vvvvvvvvvvvvv", "0000000000000", "000000000000/", "000000000000:", "00000000000\xc3\xa4"};
+	static const char *const rows[] = {"", "1", "000000000001", "00000000000001", "000000000000w",
+		"000000000000A", "000000000000 ", "g000000000000", "vvvvvvvvvvvvv", "0000000000000", "000000000000/",
+		"000000000000:", "00000000000\xc3\xa4"};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_true(mw_location_parse((const uint8_t *)rows[i], strlen(rows[i])) == 0);
 	assert_true(mw_location_parse(NULL, 0) == 0);

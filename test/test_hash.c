@@ -7,8 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* SipHash-1-3. Rows with key 00..0f hash the bytes 00, 01, 02, ...; the others are what CPython 3.11 gives for bytes objects
- * under PYTHONHASHSEED=0 (key 0). */
+/* SipHash-1-3. Rows with key 00..0f hash the bytes 00, 01, 02, ...; the others are what CPython 3.11 gives
+ * for bytes objects under PYTHONHASHSEED=0 (key 0). */
 static void test_known_answers(void **state)
 {
 	(void)state;
@@ -37,7 +37,8 @@ static void test_known_answers(void **state)
 	assert_true(mw_hash(&zero, "hello, world", 12) == 0xd792fbf81ec197f9);
 	assert_true(mw_hash(&zero, bytes, 63) == 0x385d3e39e5f37359);
 	assert_true(mw_hash(&zero, NULL, 0) == mw_hash(&zero, "", 0));
-	assert_true(mw_hash(&zero, bytes + 1, 13) == mw_hash(&zero, (uint8_t[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, 13));
+	assert_true(mw_hash(&zero, bytes + 1, 13) ==
+				mw_hash(&zero, (uint8_t[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, 13));
 }
 
 /* ---- the index ---- */
@@ -143,7 +144,8 @@ static void test_removal_while_moving(void **state)
 	assert_int_equal(f->ix.count, n / 2);
 }
 
-/* A queue: each entry is removed soon, so marks of removed ones pile up, but the table must neither grow nor get slow. */
+/* A queue: each entry is removed soon, so marks of removed ones pile up, but the table must neither grow nor
+ * get slow. */
 static void test_tombstones(void **state)
 {
 	struct fixture *f = *state;
@@ -176,8 +178,7 @@ static void test_equal_hashes(void **state)
 		assert_true(mw_index_remove(&f->ix, hash, id));
 	for (uint32_t id = 0; id < 50; id++) {
 		key = id + 1;
-		assert_int_equal(
-			mw_index_find(&f->ix, hash, has_key, &f->k, &key), id % 3 ? id : MW_INDEX_NONE);
+		assert_int_equal(mw_index_find(&f->ix, hash, has_key, &f->k, &key), id % 3 ? id : MW_INDEX_NONE);
 	}
 }
 

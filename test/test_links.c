@@ -94,8 +94,8 @@ static void test_parsing(void **state)
 		{"</x>;rt=\"oma.lwm2m.gw\",</3/0>", "3/0"},
 		{"</>;ct=1,</y>;rt=\"oma.lwm2m\";ct=2,</z>;rt=\"oma.lwm2m\";ct=3,</3/0>", "3/0 prefix=/y ct=2"},
 		{"</y>;rt=\"oma.lwm2m\";ct=2,</>;ct=1,</3/0>", "3/0 prefix=/y ct=2"},
-		{"</y>,</3/0>", "3/0"},                                /* some other resource */
-		{"</3/0>;rt=\"oma.lwm2m\",</4/0>", "3/0 4/0"},         /* an object is no root */
+		{"</y>,</3/0>", "3/0"},                        /* some other resource */
+		{"</3/0>;rt=\"oma.lwm2m\",</4/0>", "3/0 4/0"}, /* an object is no root */
 		{"</4/0>,</3/0>;rt=\"oma.lwm2m\"", "3/0 4/0"},
 		/* objects that hold keys */
 		{"</0/0>,</0/1>,</1/0>,</21/0>,</23/0>,</3/0>", "1/0 3/0"},
@@ -132,7 +132,8 @@ static void test_parsing(void **state)
 static void test_no_objects(void **state)
 {
 	struct mw_interned_links *t = *state;
-	static const char *const rows[] = {"", " ", ",", "</>;rt=\"oma.lwm2m\"", "</0/0>,</21>", "nothing", "</x>", "{\"a\":1}"};
+	static const char *const rows[] = {
+		"", " ", ",", "</>;rt=\"oma.lwm2m\"", "</0/0>,</21>", "nothing", "</x>", "{\"a\":1}"};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct mw_links *l = NULL;
 		assert_int_equal(mw_links_intern(t, bytes(rows[i]), NULL, &l), MW_E_FORMAT);
@@ -234,7 +235,8 @@ static void test_limits(void **state)
 static void test_look_ups(void **state)
 {
 	struct mw_interned_links *t = *state;
-	struct mw_links *l = intern(t, "</>;rt=\"oma.lwm2m\";ct=\"60 112\",</3>;ver=1.2,</3/0>,</3/7>,</5>,</9/1>", NULL);
+	struct mw_links *l =
+		intern(t, "</>;rt=\"oma.lwm2m\";ct=\"60 112\",</3>;ver=1.2,</3/0>,</3/7>,</5>,</9/1>", NULL);
 	assert_true(mw_links_has(l, 3, 0));
 	assert_true(mw_links_has(l, 3, 7));
 	assert_false(mw_links_has(l, 3, 1));
@@ -254,8 +256,8 @@ static void test_look_ups(void **state)
 static void test_random_bytes(void **state)
 {
 	struct mw_interned_links *t = *state;
-	static const char parts[][12] = {"<", ">", "/", "3", "0", ",", ";", "ver=1.1", "rt=\"", "oma.lwm2m", "\"", "ct=",
-		"60 112", "</3/0>", "</", "\\", " ", "x"};
+	static const char parts[][12] = {"<", ">", "/", "3", "0", ",", ";", "ver=1.1", "rt=\"", "oma.lwm2m", "\"",
+		"ct=", "60 112", "</3/0>", "</", "\\", " ", "x"};
 	uint64_t x = 987654321;
 	struct mw_links *before = intern(t, "</>;ct=60,</5>", NULL);
 	for (int round = 0; round < 30000; round++) {

@@ -27,7 +27,8 @@ static struct mw_coap_token observed(struct lx *f, struct mw_device *d, const ch
 	return token;
 }
 
-static uint16_t notify(struct lx *f, uint32_t peer, const struct mw_coap_token *token, uint8_t type, uint32_t seq)
+static uint16_t notify(
+	struct lx *f, uint32_t peer, const struct mw_coap_token *token, uint8_t type, uint32_t seq)
 {
 	return lx_input(f, peer,
 		(struct lx_msg){.type = type,
@@ -173,8 +174,9 @@ static void test_store_fails(void **state)
 static void test_limit(void **state)
 {
 	struct lx *f = *state;
+	struct mw_device *other = lx_register(f, OTHER, "ep=b&lwm2m=1.1", NULL);
 	struct mw_device *d = device(f);
-	char path[20];
+	char path[32];
 	for (int i = 0; i < 8; i++) {
 		sprintf(path, "/3303/%d/5700", i);
 		assert_true(lx_observe(f, d, path) > 0);
@@ -182,8 +184,7 @@ static void test_limit(void **state)
 	assert_int_equal(lx_observe(f, d, "/3303/8/5700"), MW_E_LIMIT);
 	assert_int_equal(d->n_observations, 8);
 	assert_int_equal(f->l->ops.n_used, 8);
-	struct mw_device *other = lx_register(f, OTHER, "ep=b&lwm2m=1.1", NULL); /* each device has its own */
-	assert_true(lx_observe(f, other, LX_VALUE) > 0);
+	assert_true(lx_observe(f, other, LX_VALUE) > 0); /* each device has its own */
 }
 
 /* ---- notifications ---- */
@@ -232,7 +233,8 @@ static void test_no_ack_when_the_store_fails(void **state)
 	struct lx *f = *state;
 	struct mw_device *d = device(f);
 	struct mw_coap_token token = observed(f, d, LX_VALUE);
-	for (int when = 0; when < 3; when++) { /* a listener cannot put, the commit does not start, the commit fails */
+	for (int when = 0; when < 3;
+		 when++) { /* a listener cannot put, the commit does not start, the commit fails */
 		f->rows_of_values = when == 0 ? MW_E_FULL : 1;
 		f->commit_fails = when == 1 ? MW_E_FULL : 0;
 		notify(f, DEV, &token, MW_COAP_CON, (uint32_t)(10 + when));
@@ -323,7 +325,8 @@ static void test_long_notification(void **state)
 	lx_expect(f, &m, "CON 0.01 path=/m/3/0/9 accept=112 block2=16");
 	assert_int_equal(f->n_events, 0);
 	lx_answer(f, DEV, &m,
-		(struct lx_msg){.code = MW_COAP_CONTENT, .format_1 = 1, .block2 = &second, .payload = text, .payload_len = 8});
+		(struct lx_msg){
+			.code = MW_COAP_CONTENT, .format_1 = 1, .block2 = &second, .payload = text, .payload_len = 8});
 	assert_int_equal(f->n_events, 1);
 	assert_int_equal(f->events[0].n_nodes, 1);
 }
@@ -560,7 +563,8 @@ static void test_notification_after_restart(void **state)
 	d = mw_devices_add(&f->l->devices, "a", 1, 1);
 	d->addr = lx_addr(DEV);
 	d->version = MW_LWM2M_1_1;
-	assert_int_equal(mw_registration_restore(f->l, d, location, (struct mw_bytes){(const uint8_t *)LX_LINKS, 22}), 0);
+	assert_int_equal(
+		mw_registration_restore(f->l, d, location, (struct mw_bytes){(const uint8_t *)LX_LINKS, 22}), 0);
 	lx_observed(f, d, LX_VALUE, number_of(&token));
 	f->rows_of_values = 1;
 	uint16_t mid = notify(f, DEV, &token, MW_COAP_CON, 1); /* any first number is good */

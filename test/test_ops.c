@@ -6,9 +6,12 @@ enum { DEV = 1, OTHER = 2 };
 #define TLV_VALUE "\xe4\x16\x44\x41\xac\0\0"
 #define CBOR_VALUE "\x81\xa2\x00\x6c/3303/0/5700\x02\xfb\x40\x35\x80\0\0\0\0\0"
 
-static const struct lx_msg text_value = {.code = MW_COAP_CONTENT, .format_1 = MW_FORMAT_TEXT + 1, .payload = "21.5"};
-static const struct lx_msg tlv_value = {
-	.code = MW_COAP_CONTENT, .format_1 = MW_FORMAT_TLV + 1, .payload = TLV_VALUE, .payload_len = sizeof(TLV_VALUE) - 1};
+static const struct lx_msg text_value = {
+	.code = MW_COAP_CONTENT, .format_1 = MW_FORMAT_TEXT + 1, .payload = "21.5"};
+static const struct lx_msg tlv_value = {.code = MW_COAP_CONTENT,
+	.format_1 = MW_FORMAT_TLV + 1,
+	.payload = TLV_VALUE,
+	.payload_len = sizeof(TLV_VALUE) - 1};
 static const struct lx_msg cbor_value = {.code = MW_COAP_CONTENT,
 	.format_1 = MW_FORMAT_SENML_CBOR + 1,
 	.payload = CBOR_VALUE,
@@ -106,7 +109,8 @@ static void test_format_negotiation(void **state)
 	lx_expect(f, NULL, "CON 0.01 path=/3303/0/5700 accept=112");
 }
 
-/* A device that takes no Accept at all answers as it likes; nothing is concluded from that for other paths. */
+/* A device that takes no Accept at all answers as it likes; nothing is concluded from that for other paths.
+ */
 static void test_format_that_the_device_chose(void **state)
 {
 	struct lx *f = *state;
@@ -182,7 +186,8 @@ static void test_errors_of_the_device(void **state)
 	assert_string_equal(lx_last_result(f)->text, "no such thing");
 	lx_read(f, d, LX_VALUE);
 	lx_next(f, &m);
-	lx_input(f, DEV, (struct lx_msg){.type = MW_COAP_RST, .mid = m.mid, .token = &(struct mw_coap_token){.len = 0}});
+	lx_input(f, DEV,
+		(struct lx_msg){.type = MW_COAP_RST, .mid = m.mid, .token = &(struct mw_coap_token){.len = 0}});
 	assert_int_equal(lx_last_result(f)->err, MW_E_RESET);
 	assert_int_equal(lx_last_result(f)->code, 0);
 	lx_read(f, d, LX_VALUE);
@@ -226,7 +231,8 @@ static void test_separate_response(void **state)
 	lx_read(f, d, LX_VALUE);
 	lx_next(f, &m);
 	struct mw_coap_token token = m.token;
-	lx_input(f, DEV, (struct lx_msg){.type = MW_COAP_ACK, .mid = m.mid, .token = &(struct mw_coap_token){.len = 0}});
+	lx_input(f, DEV,
+		(struct lx_msg){.type = MW_COAP_ACK, .mid = m.mid, .token = &(struct mw_coap_token){.len = 0}});
 	lx_pass_ms(f, 60000);
 	lx_expect_silence(f);
 	struct lx_msg answer = text_value;
@@ -273,7 +279,8 @@ static void test_abort(void **state)
 	struct lx *f = *state;
 	struct mw_coap_msg m;
 	struct mw_device *d = device(f);
-	int64_t first = lx_read(f, d, "/3/0/1"), second = lx_read(f, d, "/3/0/2"), third = lx_read(f, d, "/3/0/3");
+	int64_t first = lx_read(f, d, "/3/0/1"), second = lx_read(f, d, "/3/0/2"),
+			third = lx_read(f, d, "/3/0/3");
 	assert_int_equal(mw_op_abort(f->l, second), 0); /* waits */
 	assert_int_equal(f->n_results, 1);
 	assert_int_equal(lx_last_result(f)->err, MW_E_CANCELED);
@@ -296,7 +303,8 @@ static void test_abort_of_nothing(void **state)
 	int64_t id = lx_read(f, d, LX_VALUE), more = lx_read(f, d, LX_VALUE);
 	mw_op_abort(f->l, id);
 	mw_op_abort(f->l, more);
-	const int64_t rows[] = {0, -1, 1, 2, 5000, INT64_MAX, INT64_MIN, id, more, id + 1, more + (INT64_C(1) << 32)};
+	const int64_t rows[] = {
+		0, -1, 1, 2, 5000, INT64_MAX, INT64_MIN, id, more, id + 1, more + (INT64_C(1) << 32)};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_int_equal(mw_op_abort(f->l, rows[i]), MW_E_NOTFOUND);
 	assert_int_equal(f->n_results, 2);
@@ -393,7 +401,8 @@ static void test_write_attributes(void **state)
 	char wide[400];
 	memset(wide, 'x', sizeof(wide));
 	wide[399] = 0;
-	const char *const bad[] = {"", "&", "pmin=1&&pmax=2", "pmin=1&", wide, "a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q"};
+	const char *const bad[] = {
+		"", "&", "pmin=1&&pmax=2", "pmin=1&", wide, "a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(mw_op_write_attributes(f->l, d, &path, bad[i], lx_on_result, f, &why), MW_E_ARG);
 	assert_int_equal(f->n_results, 1);

@@ -14,7 +14,8 @@ static struct mw_coap_msg message(const char *text)
 	m.options[m.n_options++] = (struct mw_coap_opt){MW_OPT_URI_PATH, 2, (const uint8_t *)"rd"};
 	while (*text) {
 		size_t len = strcspn(text, " ");
-		m.options[m.n_options++] = (struct mw_coap_opt){MW_OPT_URI_QUERY, (uint16_t)len, (const uint8_t *)text};
+		m.options[m.n_options++] =
+			(struct mw_coap_opt){MW_OPT_URI_QUERY, (uint16_t)len, (const uint8_t *)text};
 		text += len + (text[len] == ' ');
 	}
 	return m;
@@ -32,7 +33,8 @@ static void test_all_of_them_in_any_order(void **state)
 		struct mw_errbuf why;
 		struct mw_coap_msg m = message(rows[i]);
 		assert_int_equal(mw_params_parse(&p, &m, &why), 0);
-		assert_true(p.has_endpoint && p.has_lifetime && p.has_version && p.has_binding && p.has_sms && p.queue_flag);
+		assert_true(
+			p.has_endpoint && p.has_lifetime && p.has_version && p.has_binding && p.has_sms && p.queue_flag);
 		assert_int_equal(p.endpoint.len, 12);
 		assert_memory_equal(p.endpoint.data, "urn:dev:os:1", 12);
 		assert_int_equal(p.lifetime_s, 300);
@@ -60,8 +62,8 @@ static void test_codes(void **state)
 		{"ep=", BAD},
 		{"ep=a\nb", BAD},
 		{"ep=\x7f", BAD},
-		{"ep=\xc2\x9b", BAD},         /* a control character in two bytes */
-		{"ep=\xc0\xaf", BAD},         /* overlong */
+		{"ep=\xc2\x9b", BAD}, /* a control character in two bytes */
+		{"ep=\xc0\xaf", BAD}, /* overlong */
 		{"ep=\xe0\x80\xaf", BAD},
 		{"ep=\xed\xa0\x80", BAD},     /* surrogate */
 		{"ep=\xf4\x90\x80\x80", BAD}, /* beyond U+10FFFF */

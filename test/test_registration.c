@@ -122,8 +122,11 @@ static void test_non_is_refused(void **state)
 	struct lx *f = *state;
 	struct mw_coap_msg m;
 	lx_input(f, DEV,
-		(struct lx_msg){
-			.type = MW_COAP_NON, .code = MW_COAP_POST, .path = "rd", .query = "ep=a&lwm2m=1.1", .payload = LX_LINKS});
+		(struct lx_msg){.type = MW_COAP_NON,
+			.code = MW_COAP_POST,
+			.path = "rd",
+			.query = "ep=a&lwm2m=1.1",
+			.payload = LX_LINKS});
 	assert_memory_equal(lx_next(f, &m), "NON 4.00", 8);
 	assert_memory_equal(m.token.bytes, "tk", 2);
 	assert_null(lx_find(f, "a"));
@@ -158,8 +161,12 @@ static void test_versions_and_queue_rules(void **state)
 static void test_duplicates_register_once(void **state)
 {
 	struct lx *f = *state;
-	struct lx_msg m = {
-		.code = MW_COAP_POST, .path = "rd", .query = "ep=a&lwm2m=1.1", .format_1 = 41, .payload = LX_LINKS, .mid = 77};
+	struct lx_msg m = {.code = MW_COAP_POST,
+		.path = "rd",
+		.query = "ep=a&lwm2m=1.1",
+		.format_1 = 41,
+		.payload = LX_LINKS,
+		.mid = 77};
 	lx_input(f, DEV, m);
 	lx_input(f, DEV, m); /* while the first one waits for the disk */
 	lx_expect_silence(f);
@@ -188,7 +195,8 @@ static void test_slow_commit_answers_separately(void **state)
 	lx_end_all_commits(f, 0);
 	assert_memory_equal(lx_next(f, &m), "CON 2.01", 8);
 	assert_memory_equal(m.token.bytes, "tk", 2);
-	lx_input(f, DEV, (struct lx_msg){.type = MW_COAP_ACK, .mid = m.mid, .token = &(struct mw_coap_token){.len = 0}});
+	lx_input(f, DEV,
+		(struct lx_msg){.type = MW_COAP_ACK, .mid = m.mid, .token = &(struct mw_coap_token){.len = 0}});
 	lx_pass_ms(f, 100000);
 	lx_expect_silence(f);
 }
@@ -250,7 +258,8 @@ static void test_register_again(void **state)
 	/* under the old token it is told that nobody listens any more */
 	const struct mw_coap_token token = {8, "\x11\x22\x33\x44\x55\x66\x77\x88"};
 	mid = lx_input(f, DEV,
-		(struct lx_msg){.code = MW_COAP_CONTENT, .token = &token, .observe_1 = 5, .format_1 = 1, .payload = "1"});
+		(struct lx_msg){
+			.code = MW_COAP_CONTENT, .token = &token, .observe_1 = 5, .format_1 = 1, .payload = "1"});
 	lx_expect(f, NULL, "RST 0.00 #%u", mid);
 }
 
@@ -322,7 +331,8 @@ static void test_store_fails_at_register(void **state)
 	}
 	f->put_fails = f->commit_fails = 0;
 	uint16_t mid = lx_register_query(f, DEV, "ep=a&lwm2m=1.1", LX_LINKS);
-	assert_int_equal(lx_row(f, "put device")->device, 2); /* again, since it may not be there; 1 was never put */
+	assert_int_equal(
+		lx_row(f, "put device")->device, 2); /* again, since it may not be there; 1 was never put */
 	lx_end_all_commits(f, 0);
 	char path[20];
 	lx_expect(f, NULL, "ACK 2.01 #%u location=/%s", mid, lx_location(lx_find(f, "a"), path));
@@ -405,7 +415,8 @@ static void test_update_that_changes(void **state)
 {
 	struct lx *f = *state;
 	char path[20];
-	struct mw_device *d = lx_register(f, DEV, "ep=a&lwm2m=1.1&lt=60&x=1", "</>;rt=\"oma.lwm2m\";ct=112,</3/0>");
+	struct mw_device *d =
+		lx_register(f, DEV, "ep=a&lwm2m=1.1&lt=60&x=1", "</>;rt=\"oma.lwm2m\";ct=112,</3/0>");
 	lx_location(d, path);
 	static const struct {
 		const char *query, *links;
@@ -422,7 +433,8 @@ static void test_update_that_changes(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint16_t mid = lx_input(f, rows[i].peer,
-			(struct lx_msg){.code = MW_COAP_POST, .path = path, .query = rows[i].query, .payload = rows[i].links});
+			(struct lx_msg){
+				.code = MW_COAP_POST, .path = path, .query = rows[i].query, .payload = rows[i].links});
 		lx_expect_silence(f);
 		assert_int_equal(lx_count(f, "put registration"), i + 1);
 		lx_end_all_commits(f, 0);
@@ -461,7 +473,8 @@ static void test_queue_flag_in_updates(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char path[20];
 		struct mw_device *d = lx_register(f, DEV, rows[i].query, NULL);
-		lx_input(f, DEV, (struct lx_msg){.code = MW_COAP_POST, .path = lx_location(d, path), .query = rows[i].update});
+		lx_input(f, DEV,
+			(struct lx_msg){.code = MW_COAP_POST, .path = lx_location(d, path), .query = rows[i].update});
 		lx_end_all_commits(f, 0);
 		assert_memory_equal(lx_next(f, NULL), "ACK 2.04", 8);
 		if (d->queue_mode != rows[i].queue)
@@ -477,11 +490,14 @@ static void test_bad_updates_change_nothing(void **state)
 	struct mw_links *links = d->links;
 	static const struct {
 		const char *query, *payload;
-	} rows[] = {{"lt=x", NULL}, {"b=UT", NULL}, {"b=Z", NULL}, {"lt=5&lt=5", NULL}, {"lt=5", "nonsense"}, {"sms=\x01", NULL}};
+	} rows[] = {{"lt=x", NULL}, {"b=UT", NULL}, {"b=Z", NULL}, {"lt=5&lt=5", NULL}, {"lt=5", "nonsense"},
+		{"sms=\x01", NULL}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint16_t mid = lx_input(f, OTHER,
-			(struct lx_msg){
-				.code = MW_COAP_POST, .path = lx_location(d, path), .query = rows[i].query, .payload = rows[i].payload});
+			(struct lx_msg){.code = MW_COAP_POST,
+				.path = lx_location(d, path),
+				.query = rows[i].query,
+				.payload = rows[i].payload});
 		lx_expect(f, NULL, "ACK 4.00 #%u", mid);
 		struct mw_addr addr = lx_addr(DEV);
 		assert_true(d->lifetime_s == 60 && d->links == links && mw_addr_eq(&d->addr, &addr));
@@ -489,7 +505,8 @@ static void test_bad_updates_change_nothing(void **state)
 	assert_int_equal(f->n_rows, 0);
 }
 
-/* After a failed save, the same Update again finds nothing different in memory, but it must not pass for stored. */
+/* After a failed save, the same Update again finds nothing different in memory, but it must not pass for
+ * stored. */
 static void test_store_fails_at_update(void **state)
 {
 	struct lx *f = *state;
@@ -562,7 +579,8 @@ static void test_store_fails_at_deregister(void **state)
 	lx_end_all_commits(f, MW_E_IO);
 	lx_expect(f, NULL, "ACK 5.03 #%u max-age=60", mid);
 	assert_false(mw_device_is_registered(d));
-	assert_int_equal(last_event(f).kind, MW_EVENT_DEREGISTERED); /* listeners must not believe in it any longer */
+	assert_int_equal(
+		last_event(f).kind, MW_EVENT_DEREGISTERED); /* listeners must not believe in it any longer */
 }
 
 static void test_deregister_then_register_before_the_commit(void **state)
@@ -654,14 +672,16 @@ static void test_longest_lifetime(void **state)
 
 /* ---- restart ---- */
 
-static struct mw_device *restore(struct lx *f, const char *endpoint, int64_t id, uint64_t location, const char *links, int want)
+static struct mw_device *restore(
+	struct lx *f, const char *endpoint, int64_t id, uint64_t location, const char *links, int want)
 {
 	struct mw_device *d = mw_devices_add(&f->l->devices, endpoint, strlen(endpoint), id);
 	d->addr = lx_addr(DEV);
 	d->version = MW_LWM2M_1_1;
 	d->lifetime_s = 60;
 	assert_int_equal(
-		mw_registration_restore(f->l, d, location, (struct mw_bytes){(const uint8_t *)links, strlen(links)}), want);
+		mw_registration_restore(f->l, d, location, (struct mw_bytes){(const uint8_t *)links, strlen(links)}),
+		want);
 	return d;
 }
 

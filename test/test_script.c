@@ -1,4 +1,5 @@
-/* The script layer with a host that only writes down what it is asked: opening, the road into Lua, tasks, reload. */
+/* The script layer with a host that only writes down what it is asked: opening, the road into Lua, tasks,
+ * reload. */
 #include "stub_host.h"
 #include "script/state.h"
 #include <lauxlib.h>
@@ -81,7 +82,8 @@ static void tell(void *ud, const char *file, int line, const char *reason, bool 
 		t->ok = ok;
 		return;
 	}
-	t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "%s:%d:%s:%s\n", file, line, ok ? "ok" : "bad", reason);
+	t->len += (size_t)snprintf(
+		t->text + t->len, sizeof(t->text) - t->len, "%s:%d:%s:%s\n", file, line, ok ? "ok" : "bad", reason);
 }
 
 static bool reload(struct fixture *f)
@@ -106,7 +108,8 @@ static void test_opens_the_shipped_units(void **state)
 	struct mw_device_ref dev = stub_device(f.host, "a");
 	stub_link(f.host, dev, 3303, 0);
 	emit(&f, MW_EVENT_REGISTERED, dev);
-	assert_logged(&f, "INFO SCRIPT unit=hooks/lifecycle.lua a registered from 127.0.0.1:5683, LwM2M 1.1, lifetime 300 s");
+	assert_logged(&f,
+		"info SCRIPT unit=hooks/lifecycle.lua a registered from 127.0.0.1:5683, LwM2M 1.1, lifetime 300 s");
 	assert_int_equal(f.host->n_ops, 2); /* attributes, observe */
 	teardown(&f);
 }
@@ -119,10 +122,12 @@ static void test_refuses_to_start(void **state)
 	stub_scripts_write(&f.scripts, "hooks/a.lua", "\nreturn hooks { [\"device.registerd\"] = print }");
 	open_with(&f, (struct mw_script_config){0});
 	assert_null(f.s);
-	assert_string_equal(f.why.text, "hooks/a.lua:2: unknown key \"device.registerd\", did you mean \"device.registered\"?");
-	assert_logged(&f, "ERROR SCRIPT unit=hooks/a.lua hooks/a.lua:2: unknown key");
+	assert_string_equal(
+		f.why.text, "hooks/a.lua:2: unknown key \"device.registerd\", did you mean \"device.registered\"?");
+	assert_logged(&f, "error SCRIPT unit=hooks/a.lua hooks/a.lua:2: unknown key");
 
-	stub_scripts_write(&f.scripts, "hooks/b.lua", "return hooks { [\"device.registered\"] = function() log.info(\"b runs\") end }");
+	stub_scripts_write(&f.scripts, "hooks/b.lua",
+		"return hooks { [\"device.registered\"] = function() log.info(\"b runs\") end }");
 	open_with(&f, (struct mw_script_config){.lenient = true});
 	assert_non_null(f.s);
 	emit(&f, MW_EVENT_REGISTERED, stub_device(f.host, "a"));
@@ -187,7 +192,7 @@ static void test_enter(void **state)
 	assert_int_equal(mw_script_enter(f.s, "x.lua", body_ok, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(mw_script_enter(f.s, "x.lua", body_error, NULL), MW_E_SCRIPT);
-	assert_logged(&f, "ERROR SCRIPT unit=x.lua boom 7");
+	assert_logged(&f, "error SCRIPT unit=x.lua boom 7");
 	assert_int_equal(mw_script_enter(f.s, "x.lua", body_table, NULL), MW_E_SCRIPT);
 	assert_logged(&f, "table: 0x");
 	assert_int_equal(mw_script_enter(f.s, NULL, body_nested, f.s), 0);
@@ -256,9 +261,11 @@ static int run_hook(struct fixture *f)
 {
 	emit(f, MW_EVENT_REGISTERED, (struct mw_device_ref){1, 7});
 	for (size_t i = 0; i < f->host->n_ops; i++) {
-		struct mw_node node = {.path = {3, 0, 0, MW_ID_NONE, 3}, .value = {.type = MW_TYPE_STRING, .s = {(const uint8_t *)"x", 1}}};
+		struct mw_node node = {.path = {3, 0, 0, MW_ID_NONE, 3},
+			.value = {.type = MW_TYPE_STRING, .s = {(const uint8_t *)"x", 1}}};
 		if (f->host->ops[i].cb)
-			stub_answer(f->host, i, &(struct mw_result){.code = 0x45, .nodes = &node, .n_nodes = 1, .text = ""});
+			stub_answer(
+				f->host, i, &(struct mw_result){.code = 0x45, .nodes = &node, .n_nodes = 1, .text = ""});
 	}
 	f->host->n_ops = 0;
 	return 0;
@@ -337,7 +344,7 @@ static void test_read_waits_and_goes_on(void **state)
 	assert_false(logged(&f, "got"));
 	struct mw_node node = {.path = {3, 0, 9, MW_ID_NONE, 3}, .value = {.type = MW_TYPE_INTEGER, .i = 95}};
 	stub_answer(f.host, 0, &(struct mw_result){.code = 0x45, .nodes = &node, .n_nodes = 1, .text = ""});
-	assert_logged(&f, "INFO SCRIPT unit=hooks/a.lua got 95, nil");
+	assert_logged(&f, "info SCRIPT unit=hooks/a.lua got 95, nil");
 	assert_int_equal(f.s->n_tasks, 0);
 	teardown(&f);
 }
@@ -393,14 +400,16 @@ static void test_a_read_of_many_nodes_is_a_table(void **state)
 	open_with(&f, (struct mw_script_config){0});
 	emit(&f, MW_EVENT_REGISTERED, stub_device(f.host, "a"));
 	struct mw_node nodes[] = {
-		{.path = {3, 0, 0, MW_ID_NONE, 3}, .value = {.type = MW_TYPE_STRING, .s = {(const uint8_t *)"Acme", 4}}},
+		{.path = {3, 0, 0, MW_ID_NONE, 3},
+			.value = {.type = MW_TYPE_STRING, .s = {(const uint8_t *)"Acme", 4}}},
 		{.path = {3, 0, 6, 0, 4}, .value = {.type = MW_TYPE_INTEGER, .i = 1}},
 		{.path = {3, 0, 6, 1, 4}, .value = {.type = MW_TYPE_INTEGER, .i = 5}},
 		{.path = {3, 0, 13, MW_ID_NONE, 3}, .value = {.type = MW_TYPE_OBJLNK, .link = {3303, 1}}},
 	};
 	stub_answer(f.host, 0, &(struct mw_result){.code = 0x45, .nodes = nodes, .n_nodes = 4, .text = ""});
 	assert_logged(&f, "Acme 1 5 true 3303");
-	struct mw_node big = {.path = {3, 0, 1, MW_ID_NONE, 3}, .value = {.type = MW_TYPE_UNSIGNED, .u = UINT64_MAX}};
+	struct mw_node big = {
+		.path = {3, 0, 1, MW_ID_NONE, 3}, .value = {.type = MW_TYPE_UNSIGNED, .u = UINT64_MAX}};
 	stub_answer(f.host, 1, &(struct mw_result){.code = 0x45, .nodes = &big, .n_nodes = 1, .text = ""});
 	assert_logged(&f, "big: nil, ETYPE");
 	struct mw_node one = {.path = {3, 0, 6, 4, 4}, .value = {.type = MW_TYPE_INTEGER, .i = 44}};
@@ -438,16 +447,24 @@ static void test_waiting_where_nothing_can_wait_teaches(void **state)
 	static const struct {
 		const char *unit, *text;
 	} cases[] = {
-		{"sleep(1)\nreturn hooks { [\"device.registered\"] = print }", "hooks/a.lua:1: sleep has to wait, so it works only in"},
-		{"return hooks { [\"device.registered\"] = function(d) coroutine.wrap(function() d:read(\"/3\") end)() end }",
+		{"sleep(1)\nreturn hooks { [\"device.registered\"] = print }",
+			"hooks/a.lua:1: sleep has to wait, so it works only in"},
+		{"return hooks { [\"device.registered\"] = function(d) coroutine.wrap(function() d:read(\"/3\") "
+		 "end)() end }",
 			"dev:read has to wait"},
-		{"return hooks { [\"device.registered\"] = function(d) table.sort({ 1, 2 }, function() d:read(\"/3\") end) end }",
+		{"return hooks { [\"device.registered\"] = function(d) table.sort({ 1, 2 }, function() "
+		 "d:read(\"/3\") end) end }",
 			"dev:read has to wait"},
-		{"return hooks { [\"device.registered\"] = function(d) coroutine.yield() end }", "to wait, call sleep(seconds)"},
-		{"return hooks { [\"device.registered\"] = function(d) d.read(5, \"/3\") end }", "moonwire.device expected, got number"},
-		{"return hooks { [\"device.registered\"] = function(d) d:read(\"/a\") end }", "\"/a\" is no path like /3/0/9"},
-		{"return hooks { [\"device.registered\"] = function(d) d:raed(\"/3\") end }", "attempt to call a nil value (method 'raed')"},
-		{"return hooks { [\"device.registered\"] = function(d) setmetatable({}, getmetatable(d)) end }", "bad argument #2 to 'setmetatable'"},
+		{"return hooks { [\"device.registered\"] = function(d) coroutine.yield() end }",
+			"to wait, call sleep(seconds)"},
+		{"return hooks { [\"device.registered\"] = function(d) d.read(5, \"/3\") end }",
+			"moonwire.device expected, got number"},
+		{"return hooks { [\"device.registered\"] = function(d) d:read(\"/a\") end }",
+			"\"/a\" is no path like /3/0/9"},
+		{"return hooks { [\"device.registered\"] = function(d) d:raed(\"/3\") end }",
+			"attempt to call a nil value (method 'raed')"},
+		{"return hooks { [\"device.registered\"] = function(d) setmetatable({}, getmetatable(d)) end }",
+			"bad argument #2 to 'setmetatable'"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct fixture f;
@@ -478,7 +495,8 @@ static void test_a_pcall_around_a_wait(void **state)
 	struct mw_node node = {.path = {3, 0, 9, MW_ID_NONE, 3}, .value = {.type = MW_TYPE_BOOLEAN, .b = true}};
 	stub_answer(f.host, 0, &(struct mw_result){.code = 0x45, .nodes = &node, .n_nodes = 1, .text = ""});
 	assert_logged(&f, "pcall true true");
-	assert_logged(&f, "ERROR SCRIPT unit=hooks/a.lua hooks/a.lua:4: at the end [traceback: hooks/a.lua:4 in the hook]");
+	assert_logged(&f,
+		"error SCRIPT unit=hooks/a.lua hooks/a.lua:4: at the end [traceback: hooks/a.lua:4 in a function]");
 	teardown(&f);
 }
 
@@ -488,7 +506,8 @@ static void test_too_many_wait(void **state)
 	struct fixture f;
 	setup(&f);
 	stub_scripts_write(&f.scripts, "hooks/a.lua",
-		"return hooks { [\"device.registered\"] = function(dev) sleep(1) log.info(\"%s done\", dev:endpoint()) end }");
+		"return hooks { [\"device.registered\"] = function(dev) sleep(1) log.info(\"%s done\", "
+		"dev:endpoint()) end }");
 	open_with(&f, (struct mw_script_config){.tasks_max = 2});
 	char name[8];
 	for (int i = 0; i < 5; i++) {
@@ -534,7 +553,8 @@ static void test_a_late_result_is_dropped(void **state)
 	(void)state;
 	struct fixture f;
 	open_reader(&f);
-	stub_scripts_write(&f.scripts, "hooks/a.lua", "return hooks { [\"device.registered\"] = function() sleep(5) log.info(\"woke\") end }");
+	stub_scripts_write(&f.scripts, "hooks/a.lua",
+		"return hooks { [\"device.registered\"] = function() sleep(5) log.info(\"woke\") end }");
 	assert_true(reload(&f));
 	assert_int_equal(f.s->n_tasks, 0);
 	stub_answer(f.host, 0, &(struct mw_result){.err = MW_E_TIMEOUT, .text = ""});
@@ -572,8 +592,9 @@ static void test_failure_keeps_the_old_unit_running(void **state)
 static void take_unit(void *ud, const struct mw_script_unit *u)
 {
 	struct told *t = ud;
-	t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "%s gen=%u hash=%zu errors=%d '%.20s'\n",
-		u->name, u->generation, strlen(u->hash), (int)u->n_errors, u->last_error);
+	t->len +=
+		(size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len, "%s gen=%u hash=%zu errors=%d '%.20s'\n",
+			u->name, u->generation, strlen(u->hash), (int)u->n_errors, u->last_error);
 }
 
 static void test_units_and_generations(void **state)
@@ -604,7 +625,8 @@ static void test_check_offline(void **state)
 	struct told t = {.len = 0};
 	stub_scripts_write(&f.scripts, "protocols/good.lua",
 		"return protocol { object = 1, resources = { [1] = { event = { type = \"a\", text = \"b\" } } } }");
-	stub_scripts_write(&f.scripts, "protocols/bad.lua", "return protocol {\n  object = 1,\n  resources = { [1] = { } } }");
+	stub_scripts_write(
+		&f.scripts, "protocols/bad.lua", "return protocol {\n  object = 1,\n  resources = { [1] = { } } }");
 	stub_scripts_write(&f.scripts, "protocols/worse.lua", "return protocol(");
 	assert_int_equal(mw_script_check(LUA_DIR, f.scripts.dir, tell, &t, &f.why), 2);
 	assert_string_equal(t.text,

@@ -69,10 +69,11 @@ static void test_on_time(void **state)
 {
 	(void)state;
 	static const int64_t starts[] = {0, 5, 1000, 16 * 63, 16 * 64 - 1, 16 * 4095 + 3, 16LL * ((1 << 18) - 1),
-		16LL * ((1 << 24) - 2), 16LL * ((1LL << 30) - 1), 16LL * ((1LL << 30) - 3) + 9, 16LL * ((1LL << 36) - 1)};
-	static const int64_t delays[] = {1, 15, 16, 17, 31, 48, 16 * 63, 16 * 64, 16 * 64 + 1, 16 * 65, 16 * 4095, 16 * 4096,
-		16 * 4097, 93000, 16LL << 18, 16LL << 24, DAY_MS, 198LL * DAY_MS, 199LL * DAY_MS, 400LL * DAY_MS,
-		50000LL * DAY_MS};
+		16LL * ((1 << 24) - 2), 16LL * ((1LL << 30) - 1), 16LL * ((1LL << 30) - 3) + 9,
+		16LL * ((1LL << 36) - 1)};
+	static const int64_t delays[] = {1, 15, 16, 17, 31, 48, 16 * 63, 16 * 64, 16 * 64 + 1, 16 * 65, 16 * 4095,
+		16 * 4096, 16 * 4097, 93000, 16LL << 18, 16LL << 24, DAY_MS, 198LL * DAY_MS, 199LL * DAY_MS,
+		400LL * DAY_MS, 50000LL * DAY_MS};
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
 		for (size_t k = 0; k < sizeof(delays) / sizeof(delays[0]); k++) {
 			struct fixture f;
@@ -94,8 +95,8 @@ static void test_on_time(void **state)
 static void test_next_ms_is_never_late(void **state)
 {
 	(void)state;
-	static const int64_t delays[] = {0, 1, 16, 100, 1024, 1025, 65536, 70000, 1 << 22, 93000, DAY_MS, 40LL * DAY_MS,
-		300LL * DAY_MS};
+	static const int64_t delays[] = {
+		0, 1, 16, 100, 1024, 1025, 65536, 70000, 1 << 22, 93000, DAY_MS, 40LL * DAY_MS, 300LL * DAY_MS};
 	enum { N = sizeof(delays) / sizeof(delays[0]) };
 	struct item items[N];
 	struct fixture f;
@@ -136,7 +137,8 @@ static void test_past_and_extreme_times(void **state)
 	assert_int_equal(run_at(&f, 200000), 0);
 }
 
-/* After 198 days of uptime the lowest 30 bits of the tick turn over: nothing fires early, and nothing spins. */
+/* After 198 days of uptime the lowest 30 bits of the tick turn over: nothing fires early, and nothing spins.
+ */
 static void test_turn_of_a_long_lap(void **state)
 {
 	(void)state;
@@ -157,7 +159,8 @@ static void test_rearm_inside_callback(void **state)
 {
 	(void)state;
 	struct fixture f;
-	struct item it = {.again = 9, .again_ms = 1000}, busy = {.again = 1 << 30, .again_ms = -50}, other = {.fired = 0};
+	struct item it = {.again = 9, .again_ms = 1000}, busy = {.again = 1 << 30, .again_ms = -50},
+				other = {.fired = 0};
 	start(&f, 0);
 	arm(&f, &it, 1000);
 	for (int64_t now = 0; now <= 11000; now++)
@@ -249,7 +252,8 @@ static int64_t random_delay(struct random *r)
 	return (int64_t)draw(r, spans[draw(r, 6)]) - 8;
 }
 
-static void check_against_list(struct fixture *f, const struct item *items, const bool *armed, int64_t last_now)
+static void check_against_list(
+	struct fixture *f, const struct item *items, const bool *armed, int64_t last_now)
 {
 	for (int i = 0; i < N_TIMERS; i++) {
 		const struct item *it = &items[i];
