@@ -199,6 +199,28 @@ static void test_ack_later(void **state)
 	assert_int_equal(f->seen.notifications, 3);
 }
 
+static void test_drop_lets_it_come_again(void **state)
+{
+	struct fx *f = *state;
+	struct mw_coap_token t = observe(f, 1, 1, 1);
+	f->verdict = MW_COAP_ACK_LATER;
+	notify(f, 1, &t, MW_COAP_CON, 50, 2);
+	mw_coap_drop(f->c, &f->seen.notify_reply); /* the disk was full */
+	expect_silence(f);
+	notify(f, 1, &t, MW_COAP_CON, 50, 2); /* the device repeats it: same message id, same number */
+	assert_int_equal(f->seen.notifications, 2);
+	assert_int_equal(mw_coap_ack(f->c, &f->seen.notify_reply), 0);
+	expect_empty(f, MW_COAP_ACK, 50);
+	notify(f, 1, &t, MW_COAP_CON, 50, 2); /* a copy again */
+	expect_empty(f, MW_COAP_ACK, 50);
+	assert_int_equal(f->seen.notifications, 2);
+	f->verdict = MW_COAP_IGNORE;
+	notify(f, 1, &t, MW_COAP_CON, 51, 3);
+	notify(f, 1, &t, MW_COAP_CON, 51, 3);
+	assert_int_equal(f->seen.notifications, 4);
+	expect_silence(f);
+}
+
 static void test_refuse_and_ignore(void **state)
 {
 	struct fx *f = *state;
@@ -423,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_table),
 		TEST(test_notifications_in_order_and_not),
 		TEST(test_ack_later),
+		TEST(test_drop_lets_it_come_again),
 		TEST(test_refuse_and_ignore),
 		TEST(test_unknown_tokens_are_reset),
 		TEST(test_error_ends_it),

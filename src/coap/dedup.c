@@ -233,6 +233,11 @@ void mw_dedup_answer(struct mw_dedup *d, uint64_t serial, struct mw_bytes reply)
 		memcpy(r->data, reply.data, reply.len);
 }
 
+void mw_dedup_forget(struct mw_dedup *d, uint64_t serial)
+{
+	forget(d, at(d, serial));
+}
+
 uint32_t mw_dedup_note(const struct mw_dedup_record *r)
 {
 	uint32_t note;

@@ -60,5 +60,7 @@ struct mw_dedup_record *mw_dedup_open(
 /** Makes the open record at @p serial ANSWERED with @p reply. Should the ring fail, the record is forgotten:
  * a duplicate is then taken for new, which costs more but is not wrong. */
 void mw_dedup_answer(struct mw_dedup *d, uint64_t serial, struct mw_bytes reply);
+/** The open record at @p serial was never received: the same message counts as new when it comes again. */
+void mw_dedup_forget(struct mw_dedup *d, uint64_t serial);
 uint32_t mw_dedup_note(const struct mw_dedup_record *r);
 void mw_dedup_set_note(struct mw_dedup_record *r, uint32_t note);

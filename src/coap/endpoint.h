@@ -139,6 +139,9 @@ int mw_coap_respond(
 	struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_response *resp);
 /** Acknowledges a CON notification after MW_COAP_ACK_LATER; for a NON it does nothing. */
 int mw_coap_ack(struct mw_coap *c, const struct mw_coap_reply *reply);
+/** After MW_COAP_ACK_LATER, when it could not be made durable: nothing is sent, and the notification counts as never
+ *  received, so that the device's repetition of it is taken up again. */
+void mw_coap_drop(struct mw_coap *c, const struct mw_coap_reply *reply);
 
 /** A request of ours. Strings and bytes are copied. */
 struct mw_coap_send {

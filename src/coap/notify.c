@@ -86,8 +86,11 @@ static void hand_up(
 	n->is_con = m->type == MW_COAP_CON;
 	c->stats.notifications++;
 	enum mw_coap_verdict verdict = c->handlers.notification(c->handlers.ud, n);
-	if (verdict == MW_COAP_IGNORE)
+	if (verdict == MW_COAP_IGNORE) {
+		if (n->is_con && mw_dedup_open(&c->dedup, n->reply.serial, &n->reply.to, n->reply.mid))
+			mw_dedup_forget(&c->dedup, n->reply.serial);
 		return;
+	}
 	if (verdict == MW_COAP_REFUSE || has_ended)
 		forget(c, &m->token);
 	else

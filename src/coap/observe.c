@@ -6,7 +6,7 @@ enum { CLOCK_SHIFT = 6, REORDER_MS = 128000, HALF_RANGE = 1 << 23 };
 void mw_observe_init(struct mw_observe *o, size_t max, const struct mw_hash_key *key)
 {
 	*o = (struct mw_observe){.key = key, .max = max};
-	mw_pool_init(&o->pool, sizeof(struct mw_observation));
+	mw_pool_init(&o->pool, sizeof(struct mw_observe_record));
 	mw_index_init(&o->index);
 }
 
@@ -16,7 +16,7 @@ void mw_observe_deinit(struct mw_observe *o)
 	mw_index_deinit(&o->index);
 }
 
-struct mw_observation *mw_observe_at(const struct mw_observe *o, uint32_t id)
+struct mw_observe_record *mw_observe_at(const struct mw_observe *o, uint32_t id)
 {
 	return mw_pool_at(&o->pool, id);
 }
@@ -51,7 +51,7 @@ int mw_observe_put(struct mw_observe *o, const struct mw_coap_token *token, uint
 			return MW_E_NOMEM;
 		}
 	}
-	struct mw_observation *ob = mw_observe_at(o, id);
+	struct mw_observe_record *ob = mw_observe_at(o, id);
 	ob->token = *token;
 	ob->cookie = cookie;
 	ob->has_seq = false;
@@ -76,7 +76,7 @@ static uint32_t time_of(struct mw_mono now)
 
 bool mw_observe_is_fresh(const struct mw_observe *o, uint32_t id, uint32_t seq, struct mw_mono now)
 {
-	const struct mw_observation *ob = mw_observe_at(o, id);
+	const struct mw_observe_record *ob = mw_observe_at(o, id);
 	if (!ob->has_seq)
 		return true;
 	uint32_t old = ob->seq;
@@ -87,10 +87,17 @@ bool mw_observe_is_fresh(const struct mw_observe *o, uint32_t id, uint32_t seq, 
 void mw_observe_seen(
 	struct mw_observe *o, uint32_t id, const struct mw_coap_token *token, uint32_t seq, struct mw_mono now)
 {
-	struct mw_observation *ob = mw_observe_at(o, id);
+	struct mw_observe_record *ob = mw_observe_at(o, id);
 	if (!mw_coap_token_eq(&ob->token, token))
 		return;
 	ob->seq = seq;
 	ob->time = time_of(now);
 	ob->has_seq = true;
+}
+
+void mw_observe_unsee(struct mw_observe *o, const struct mw_coap_token *token)
+{
+	uint32_t id = mw_observe_find(o, token);
+	if (id != MW_OBSERVE_NONE)
+		mw_observe_at(o, id)->has_seq = false;
 }

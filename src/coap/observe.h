@@ -7,7 +7,7 @@
 #include "coap/message.h"
 #include <string.h>
 
-struct mw_observation {
+struct mw_observe_record {
 	uint32_t pool_word; /**< the pool's while the item is free */
 	uint32_t time;      /**< of the last notification, in 64 ms */
 	uint64_t cookie;
@@ -38,7 +38,9 @@ bool mw_observe_is_fresh(const struct mw_observe *o, uint32_t id, uint32_t seq, 
 /** Notes a notification that was taken; nothing if @p id is no longer the observation of @p token. */
 void mw_observe_seen(
 	struct mw_observe *o, uint32_t id, const struct mw_coap_token *token, uint32_t seq, struct mw_mono now);
-struct mw_observation *mw_observe_at(const struct mw_observe *o, uint32_t id);
+/** The last notification was not kept after all: whatever comes next counts as newer. */
+void mw_observe_unsee(struct mw_observe *o, const struct mw_coap_token *token);
+struct mw_observe_record *mw_observe_at(const struct mw_observe *o, uint32_t id);
 static inline bool mw_coap_token_eq(const struct mw_coap_token *a, const struct mw_coap_token *b)
 {
 	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;

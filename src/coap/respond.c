@@ -211,6 +211,13 @@ int mw_coap_ack(struct mw_coap *c, const struct mw_coap_reply *reply)
 	return 0;
 }
 
+void mw_coap_drop(struct mw_coap *c, const struct mw_coap_reply *reply)
+{
+	if (reply->type == MW_COAP_CON && open_record(c, reply))
+		mw_dedup_forget(&c->dedup, reply->serial);
+	mw_observe_unsee(&c->observe, &reply->token);
+}
+
 void mw__respond_deinit(struct mw_coap *c)
 {
 	for (uint32_t i = 0; i < c->late.fresh; i++) {

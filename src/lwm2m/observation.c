@@ -129,7 +129,8 @@ static void on_durable(void *ud, const void *ticket, int status)
 	memcpy(&t, ticket, sizeof(t));
 	if (status == 0)
 		mw_coap_ack(l->coap, &t.reply);
-	/* else: no ACK; the device sends it again, and then the disk may have room */
+	else
+		mw_coap_drop(l->coap, &t.reply); /* the device sends it again, and then the disk may have room */
 }
 
 /* The device says that the observation is over, e.g. 4.04 since the instance is gone. */
