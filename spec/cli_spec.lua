@@ -258,6 +258,29 @@ return protocol {
       assert.equal("5.03", second.last_code)
     end)
 
+    it("loads scripts anew at SIGHUP, and says what is wrong with them", function()
+      world:write("moonwire.lua", "return { listen = \"127.0.0.1:0\", scripts = \"mine\", watch = false }\n")
+      world:write("mine/protocols/t.lua", GOOD_SCRIPT)
+      local server = world:serve {}
+      local function wait_for(wanted)
+        for line in server.pipe:lines() do
+          if line:find(wanted, 1, true) then return line end
+        end
+        error("it ended without saying " .. wanted)
+      end
+      local function hang_up(object)
+        world:write("mine/protocols/t.lua", (GOOD_SCRIPT:gsub("3303", object)))
+        assert(os.execute("kill -s HUP " .. server.pid))
+      end
+      wait_for("1 loaded") -- at the start
+      hang_up("= 3303")
+      has(wait_for("t.lua:2: "), "protocols/t.lua:2: ")
+      hang_up("3304")
+      wait_for("1 loaded")
+      local _, status = world:stop(server, "TERM")
+      assert.equal(0, status)
+    end)
+
     it("takes a client made by others, over IPv4 and IPv6", function()
       if not os.execute("command -v coap-client-notls >/dev/null") then
         pending("coap-client-notls is missing: apt-get install libcoap3-bin")

@@ -87,6 +87,21 @@ local function phases_of(results, devices, phase)
   return map(results.updates[devices], function(r) return r[phase] end)
 end
 
+--- What other programs had of the two cores: the mean and the worst.
+---@param results bench.Results
+---@return number mean  0 to 1
+---@return number worst
+function Figures.foreign(results)
+  local sum, n, worst = 0, 0, 0
+  local function add(phase) sum, n, worst = sum + phase.foreign, n + 1, math.max(worst, phase.foreign) end
+  for _, round in ipairs(results.limit) do add(round.before) add(round.after) end
+  for _, rounds in pairs(results.updates) do
+    for _, round in ipairs(rounds) do add(round.update) end
+  end
+  for _, phase in ipairs(results.notify) do add(phase) end
+  return sum / n, worst
+end
+
 ---@param results bench.Results
 ---@param scale bench.Scale
 ---@param judge boolean  false: verdicts are left out

@@ -131,16 +131,32 @@ end
 ---@field system number
 ---@field rss integer   bytes
 
+local function ticks()
+  TICKS = TICKS or tonumber(select(2, Proc.sh("getconf CLK_TCK")))
+  return TICKS
+end
+
 ---@return bench.Usage
 function Proc.usage(pid)
-  TICKS = TICKS or tonumber(select(2, Proc.sh("getconf CLK_TCK")))
   local stat = Proc.read(("/proc/%d/stat"):format(pid))
   local status = Proc.read(("/proc/%d/status"):format(pid))
   local rss = status and status:match("VmRSS:%s*(%d+) kB")
   if not stat or not rss then error((running[pid] or "a process") .. " has ended by itself", 0) end
   local fields = {}
   for field in stat:match(".*%) (.*)"):gmatch("%S+") do fields[#fields + 1] = field end
-  return { user = tonumber(fields[12]) / TICKS, system = tonumber(fields[13]) / TICKS, rss = tonumber(rss) * 1024 }
+  return { user = tonumber(fields[12]) / ticks(), system = tonumber(fields[13]) / ticks(), rss = tonumber(rss) * 1024 }
+end
+
+--- Seconds since the machine started, with two decimals: os.time has none.
+function Proc.now() return tonumber(Proc.read("/proc/uptime"):match("^[%d.]+")) end
+
+--- Seconds that a core was busy for anybody, other virtual machines included. Not with interrupts: whose they are is
+--- counted differently from kernel to kernel.
+---@return number
+function Proc.core_busy(core)
+  local user, nice, system, steal = (Proc.read("/proc/stat") or ""):match(
+    ("\ncpu%d (%%d+) (%%d+) (%%d+) %%d+ %%d+ %%d+ %%d+ (%%d+)"):format(core))
+  return user and (user + nice + system + steal) / ticks() or 0
 end
 
 --- The cores that we may use.

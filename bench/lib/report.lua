@@ -44,6 +44,13 @@ function Report.machine(setup)
   }
 end
 
+--- A row for the machine's table: how much the measurement was disturbed.
+function Report.quiet(mean, worst)
+  local text = ("other programs had %.0f %% of the two cores, %.0f %% at worst"):format(100 * mean, 100 * worst)
+  if worst > Steps.QUIET then text = text .. ": NOT QUIET, the rates and what follows from them are disturbed" end
+  return { "quiet", text }
+end
+
 ---@param rows string[][]
 ---@return string
 local function aligned(rows)

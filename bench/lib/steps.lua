@@ -24,6 +24,8 @@ local PAGE = 10000
 ---@field rows integer     measurements found in the store
 ---@field acks integer     notifications that were acknowledged
 
+Steps.QUIET = 0.03 -- share of the cores that other programs may have before it is told
+
 ---@type bench.Scale
 Steps.FULL = { few = 1000, many = 100000, most = 1000000, seconds = 10, rounds = 3 }
 ---@type bench.Scale
@@ -42,7 +44,8 @@ end
 local function say_phase(p)
   local cost = p.capacity and (", server's core %.0f %% busy"):format(100 * (p.user + p.system) / p.seconds) or ""
   local lost = p.lost + p.other > 0 and (", %s lost, %s refused"):format(Steps.number(p.lost), Steps.number(p.other)) or ""
-  return ("%s %s/s%s%s"):format(p.phase, Steps.number(p.rate), cost, lost)
+  local others = p.foreign > Steps.QUIET and (", other programs had %.0f %% of both cores"):format(100 * p.foreign) or ""
+  return ("%s %s/s%s%s%s"):format(p.phase, Steps.number(p.rate), cost, lost, others)
 end
 
 --- Reads all measurements back, as any other program would.
@@ -85,7 +88,7 @@ function Steps.new(setup, scale)
       results.updates[devices] = results.updates[devices] or {}
       local phases = servers[devices]:storm("register,update", devices, scale.seconds)
       results.updates[devices][round] = phases
-      return say_phase(phases.register) .. "; " .. say_phase(phases.update)
+      return ("register %s/s; "):format(Steps.number(phases.register.rate)) .. say_phase(phases.update)
     end)
   end
 
