@@ -50,8 +50,15 @@ function Serve.config(options, app)
   return config
 end
 
-local function report_reload(file, line, reason, ok)
-  if not ok and file then io.stderr:write(("%s:%d: %s\n"):format(file, line, reason)) end
+--- For host:reload: what happened, as log lines.
+local function report_reload(log)
+  return function(file, line, reason, ok)
+    if not file then
+      log(ok and "info" or "error", "RELOAD", "scripts: " .. reason)
+    elseif not ok then
+      log("error", "RELOAD", (line > 0 and ("%s:%d: %s"):format(file, line, reason)) or ("%s: %s"):format(file, reason))
+    end
+  end
 end
 
 function Serve.run(options, app)
@@ -67,7 +74,8 @@ function Serve.run(options, app)
     if signal == nil then
       io.stderr:write("moonwire: ", why, "\n") -- a callback failed; the host itself is well
     elseif signal == "HUP" then
-      host:reload(nil, report_reload)
+      local ok, message = host:reload(nil, report_reload(config.log))
+      if not ok then config.log("error", "RELOAD", "scripts were not read: " .. message) end
     else
       break
     end
