@@ -57,7 +57,8 @@ enum mw_err {
 
 /** One failure in words. Caller's memory; `text` is always terminated once a function has failed. */
 struct mw_errbuf {
-	char text[512];
+	int code; /**< negative `enum mw_err` */
+	char text[508];
 };
 
 /** The short word of @p code, e.g. "ENOTFOUND"; static memory. */

@@ -118,7 +118,7 @@ static inline void truncate_everywhere(unsigned format, const struct mw_path *ba
 	for (size_t len = 0; len <= payload.len; len++) {
 		struct mw_bytes cut = prefix_of(payload, len);
 		struct mw_nodes nodes;
-		struct mw_errbuf e = {""};
+		struct mw_errbuf e = {0};
 		char text[TEXT_CAP];
 		mw_nodes_init(&nodes, 0);
 		int rc = mw_decode(format, base, cut, definitions(), 0, &nodes, &e);
@@ -149,7 +149,7 @@ static inline void check_vector(unsigned format, const struct vector *v, double 
 	struct mw_path base = path_of(v->base);
 	struct mw_bytes payload = bytes_of(v->hex);
 	struct mw_nodes nodes;
-	struct mw_errbuf e = {""};
+	struct mw_errbuf e = {0};
 	char text[TEXT_CAP];
 	uint8_t sent[4096];
 	struct mw_buf out;

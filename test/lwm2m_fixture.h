@@ -529,7 +529,7 @@ static inline struct mw_observation *lx_observed(
 static inline int64_t lx_read(struct lx *f, struct mw_device *d, const char *path)
 {
 	struct mw_path p = lx_path(path);
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	int64_t id = mw_op_read(f->l, d, &p, lx_on_result, f, &why);
 	assert_int_equal(id < 0, why.text[0] != 0); /* a failure says why */
 	return id;
@@ -538,7 +538,7 @@ static inline int64_t lx_read(struct lx *f, struct mw_device *d, const char *pat
 static inline int64_t lx_observe(struct lx *f, struct mw_device *d, const char *path)
 {
 	struct mw_path p = lx_path(path);
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	int64_t id = mw_op_observe(f->l, d, &p, lx_on_result, f, &why);
 	assert_int_equal(id < 0, why.text[0] != 0);
 	return id;
@@ -547,7 +547,7 @@ static inline int64_t lx_observe(struct lx *f, struct mw_device *d, const char *
 static inline int64_t lx_cancel(struct lx *f, struct mw_device *d, const char *path, enum mw_cancel_way way)
 {
 	struct mw_path p = lx_path(path);
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	int64_t id = mw_op_cancel_observe(f->l, d, &p, way, lx_on_result, f, &why);
 	assert_int_equal(id < 0, why.text[0] != 0);
 	return id;

@@ -68,7 +68,7 @@ static void every_failing_allocation_is_reported(void **state)
 		int rc = MW_E_NOMEM, n = 0;
 		for (; rc == MW_E_NOMEM; n++) {
 			struct mw_nodes nodes;
-			struct mw_errbuf e = {""};
+			struct mw_errbuf e = {0};
 			char text[TEXT_CAP];
 			mw_nodes_init(&nodes, 0);
 			countdown = n;

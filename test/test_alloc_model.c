@@ -98,7 +98,7 @@ static void test_parse(void **state)
 	unsigned long run = 1;
 	for (; run < RUNS_MAX; run++) {
 		struct mw_model *m = mw_model_new();
-		struct mw_errbuf e = {""};
+		struct mw_errbuf e = {0};
 		assert_non_null(m);
 		assert_int_equal(
 			mw_ddf_parse(m, "first.xml", (struct mw_bytes){(const uint8_t *)first, sizeof(first) - 1}, &e),
@@ -173,7 +173,7 @@ static void test_load(void **state)
 	bool was_reached = true;
 	for (unsigned long run = 1; was_reached && run < RUNS_MAX; run++) {
 		struct mw_model *m = mw_model_new();
-		struct mw_errbuf e = {""};
+		struct mw_errbuf e = {0};
 		countdown = run;
 		int rc = mw_ddf_load_dir(m, dir, NULL, NULL, NULL, &e);
 		was_reached = countdown == 0;

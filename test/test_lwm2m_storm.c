@@ -49,7 +49,7 @@ static int64_t start(struct storm *s)
 	static const char *const paths[N_PATHS] = {"/3303/0/5700", "/3303/0/5701", "/3/0/9", "/3/0", "/0/0"};
 	struct mw_path path = lx_path(paths[draw(s, N_PATHS)]);
 	struct mw_device *d = some_device(s, draw(s, N_DEVICES));
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	struct mw_lwm2m *l = s->f->l;
 	int64_t id = MW_E_NOTFOUND;
 	unsigned what = draw(s, 8);

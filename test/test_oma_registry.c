@@ -40,7 +40,7 @@ static void on_problem(void *ud, const struct mw_ddf_problem *p)
 static struct mw_model *load(struct mw_ddf_stats *stats)
 {
 	struct mw_model *m = mw_model_new();
-	struct mw_errbuf e = {""};
+	struct mw_errbuf e = {0};
 	int n_problems = 0;
 	assert_non_null(m);
 	if (mw_ddf_load_dir(m, registry_folder(), stats, on_problem, &n_problems, &e) < 0)

@@ -119,7 +119,7 @@ static void test_codes(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct mw_params p;
-		struct mw_errbuf why = {""};
+		struct mw_errbuf why = {0};
 		struct mw_coap_msg m = message(rows[i].text);
 		int code = mw_params_parse(&p, &m, &why);
 		if (code != rows[i].code)

@@ -372,6 +372,22 @@ static void test_store_fails_at_second_register(void **state)
 	}
 }
 
+static void test_new_objects_are_told_after_a_failed_commit(void **state)
+{
+	struct lx *f = *state;
+	char path[20];
+	lx_location(lx_register(f, DEV, "ep=a&lwm2m=1.1", NULL), path);
+	for (int when = 0; when < 2; when++) { /* the commit fails, then it works */
+		uint16_t mid = lx_input(f, DEV,
+			(struct lx_msg){
+				.code = MW_COAP_POST, .path = path, .payload = "</1/0>,</3/0>,</9/0>", .payload_len = 20});
+		lx_end_all_commits(f, when == 0 ? MW_E_IO : 0);
+		lx_expect(f, NULL, when == 0 ? "ACK 5.03 #%u max-age=60" : "ACK 2.04 #%u", mid);
+	}
+	assert_int_equal(last_event(f).kind, MW_EVENT_UPDATED);
+	assert_true(last_event(f).objects_changed);
+}
+
 static void test_max_devices(void **state)
 {
 	struct lx *f = *state;
@@ -737,6 +753,7 @@ int main(void)
 		CASE(test_store_fails_at_register),
 		CASE(test_store_refuses_a_known_device),
 		CASE(test_store_fails_at_second_register),
+		CASE(test_new_objects_are_told_after_a_failed_commit),
 		CASE(test_max_devices),
 		CASE(test_keep_alive_needs_no_commit),
 		CASE(test_update_that_changes),

@@ -68,6 +68,20 @@ static const struct {
 		"budget"},
 	{"local function f() return f() end f()", OVER},
 	{"local function f() f() end while true do pcall(f) end", OVER},
+	{"local function f() local x <close> = setmetatable({}, { __close = function() while true do end end }) "
+	 "f() end f()",
+		""},
+	{"local x <close> = setmetatable({}, { __close = function() while true do end end }) while true do end",
+		"budget"},
+	{"coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function() while true do end "
+	 "end }) while true do end end)()",
+		"budget"},
+	{"local co = coroutine.create(function() local x <close> = setmetatable({}, { __close = function() while "
+	 "true do end end })\n"
+	 "coroutine.yield() end) coroutine.resume(co) coroutine.close(co)",
+		"budget"},
+	{"xpcall(error, function() while true do end end)", "budget"},
+	{"for i in setmetatable({}, { __call = function() return 1 end }) do end", OVER},
 	{"goto a ::a:: goto a", OVER},
 	{"for i = 1, math.huge do end", OVER},
 	{"while true do coroutine.wrap(function() end)() end", OVER},
@@ -81,8 +95,7 @@ static const struct {
 		OVER},
 	{"local x <close> = setmetatable({}, { __close = function() while true do end end })", OVER},
 	{"while true do local x <close> = setmetatable({}, { __close = function() end }) end", OVER},
-	{"error(setmetatable({}, { __tostring = function() while true do end end }))",
-		"error value is no string"},
+	{"error(setmetatable({}, { __tostring = function() while true do end end }))", "budget"},
 	{"local s = string.rep(\"a\", 24) s:find(string.rep(\"a?\", 24) .. s) local t = string.rep(\"a\", 60000) "
 	 "t:find(\".-.-.-.-b\")",
 		OVER},
@@ -93,7 +106,7 @@ static const struct {
 	{"while true do string.rep(\"a\", 1000000) end", OVER},
 	{"local s = string.rep(\"a\", 1000000) while true do s:upper() end", OVER},
 	{"local s = string.rep(\"a\", 1000000) while true do utf8.len(s) end", OVER},
-	{"local t = {} for i = 1, 100000 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t) end",
+	{"local t = {} for i = 1, 99999 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t) end",
 		OVER},
 	{"local t = {} for i = 1, 100000 do t[i] = -i end while true do table.sort(t) end", OVER},
 	{"local t = {} for i = 1, 100000 do t[i] = \"\" end while true do table.concat(t) end", OVER},
@@ -125,7 +138,10 @@ static void test_bombs(void **state)
 		int64_t began = now_ms();
 		emit(&f, MW_EVENT_REGISTERED);
 		int64_t took = now_ms() - began;
-		if (!strstr(f.host->log_text, bombs[i].text))
+		/* With sanitizers some are so slow that the time is up before the instructions are. */
+		bool ended = strstr(f.host->log_text, bombs[i].text) ||
+					 (strstr(bombs[i].text, "budget") && strstr(f.host->log_text, "took longer than"));
+		if (!ended)
 			fail_msg("%s: '%s' is not in the log:\n%s", bombs[i].hook, bombs[i].text, f.host->log_text);
 		/* Far above what is needed without sanitizers (about 50 ms), far below what each would take. */
 		if (took > 20000)
@@ -152,7 +168,7 @@ static void test_time_is_bounded_too(void **state)
 	stub_device(f.host, "a");
 	int64_t began = now_ms();
 	emit(&f, MW_EVENT_REGISTERED);
-	assert_non_null(strstr(f.host->log_text, "took longer than 2000 ms"));
+	assert_non_null(strstr(f.host->log_text, "took longer than 1000 ms"));
 	assert_true(now_ms() - began < 20000);
 	teardown(&f);
 }

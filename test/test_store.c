@@ -147,10 +147,10 @@ static void observations(void **state)
 {
 	struct kit *k = *state;
 	const struct mw_observation_row rows[] = {
-		{UINT64_MAX, 1, MW_PATH(3303, 0, 5700), 112},
-		{5, 1, MW_PATH(65534, 65534, 65534, 65534), 65535},
-		{6, 2, MW_PATH(0), 0},
-		{7, 3, MW_PATH(3, 0), 11542},
+		{UINT64_MAX, 1, MW_PATH(3303, 0, 5700), 112, true},
+		{5, 1, MW_PATH(65534, 65534, 65534, 65534), 65535, false},
+		{6, 2, MW_PATH(0), 0, true},
+		{7, 3, MW_PATH(3, 0), 11542, true},
 	};
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(mw_store_put_observation(k->store, &rows[i]), 0);

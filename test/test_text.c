@@ -92,7 +92,7 @@ static void what_cannot_be_encoded(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		uint8_t memory[64];
 		struct mw_buf out;
-		struct mw_errbuf e = {""};
+		struct mw_errbuf e = {0};
 		struct mw_node node = {.path = base, .value = cases[i].v};
 		mw_buf_init(&out, memory, sizeof(memory));
 		mw_buf_put_u8(&out, 7);
@@ -124,7 +124,7 @@ static void formats_have_names(void **state)
 		MW_FORMAT_JSON, MW_FORMAT_SENML_JSON, MW_FORMAT_LWM2M_CBOR, MW_FORMAT_LINK, 50};
 	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(*unbuilt); i++) {
 		struct mw_path base = MW_PATH(3);
-		struct mw_errbuf e = {""};
+		struct mw_errbuf e = {0};
 		struct mw_nodes nodes;
 		mw_nodes_init(&nodes, 0);
 		assert_int_equal(

@@ -203,7 +203,7 @@ static size_t receive_from(int fd, void *data, size_t cap, char *from)
 
 static uint16_t listen_on(struct fixture *f, const char *host)
 {
-	struct mw_errbuf e = {""};
+	struct mw_errbuf e = {0};
 	uint16_t port = 0;
 	if (mw_udp_listen(f->u, host, 0, &port, &e) < 0)
 		fail_msg("%s", e.text);
@@ -228,7 +228,7 @@ static bool have_v6(void)
 static void test_failed_listen_leaves_no_socket(void **state)
 {
 	struct fixture *f = *state;
-	struct mw_errbuf e = {""};
+	struct mw_errbuf e = {0};
 	uint16_t port = listen_on(f, "127.0.0.1");
 	assert_int_equal(mw_udp_listen(f->u, "127.0.0.1", port, NULL, &e), MW_E_IO);
 	assert_non_null(strstr(e.text, "in use"));
@@ -241,7 +241,7 @@ static void test_failed_listen_leaves_no_socket(void **state)
 static void test_socket_limit(void **state)
 {
 	struct fixture *f = *state;
-	struct mw_errbuf e = {""};
+	struct mw_errbuf e = {0};
 	int rc, n = 0;
 	while ((rc = mw_udp_listen(f->u, "127.0.0.1", 0, NULL, &e)) >= 0) {
 		assert_int_equal(rc, n);

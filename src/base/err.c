@@ -6,6 +6,7 @@
 int mw_fail(struct mw_errbuf *e, int code, const char *fmt, ...)
 {
 	if (e) {
+		e->code = code;
 		va_list ap;
 		va_start(ap, fmt);
 		vsnprintf(e->text, sizeof(e->text), fmt, ap);

@@ -106,7 +106,7 @@ struct mw_coap_handlers {
 	/** A request that is no duplicate. Answer by mw_coap_respond, at once or later. */
 	void (*request)(void *ud, const struct mw_coap_request *rq);
 	/** A notification that is fresh in the sense of RFC 7641 section 3.4. One of several blocks comes when it
-	 * is complete; it was acknowledged with its first block then, so `is_con` is false. */
+	 * is complete, and is not acknowledged before. */
 	enum mw_coap_verdict (*notification)(void *ud, const struct mw_coap_notification *n);
 	/** Asked when a notification is longer than a block: what was observed under @p cookie? Fills code, path
 	 * or text_path, prefix, query, accept, and content_format and payload of a FETCH; `to` and the rest are

@@ -5,7 +5,7 @@
 /* A notification whose further blocks are being fetched. */
 struct fetch {
 	struct mw_coap *c;
-	struct mw_coap_token token; /**< the observation's; the fetch has its own */
+	struct mw_coap_reply reply; /**< to the notification; its token is the observation's, the fetch has its own */
 };
 
 static void forget(struct mw_coap *c, const struct mw_coap_token *token)
@@ -32,47 +32,66 @@ static void reset(struct mw_coap *c, const struct mw_coap_reply *reply)
 	mw__coap_send_empty(c, &reply->to, MW_COAP_RST, reply->mid);
 }
 
+/* What the receiver decided about a notification that is complete now. */
+static void settle(struct mw_coap *c, const struct mw_coap_reply *reply, enum mw_coap_verdict verdict)
+{
+	if (verdict == MW_COAP_REFUSE) {
+		forget(c, &reply->token);
+		reset(c, reply);
+	} else if (verdict == MW_COAP_ACK_NOW) {
+		mw_coap_ack(c, reply);
+	} else if (verdict == MW_COAP_IGNORE) {
+		mw_coap_drop(c, reply);
+	}
+}
+
+/* The ACK waits until the whole is there and taken: what was acknowledged may not be lost. Until then the device
+ * repeats its first block, which meets an open record and stays unanswered. */
 static void on_fetched(void *ud, const struct mw_coap_result *result)
 {
 	struct fetch *f = ud;
 	struct mw_coap *c = f->c;
-	struct mw_coap_notification n = {.result = *result};
-	uint32_t id = mw_observe_find(&c->observe, &f->token);
+	struct mw_coap_notification n = {.result = *result, .reply = f->reply};
+	uint32_t id = mw_observe_find(&c->observe, &f->reply.token);
 	bool is_whole = !result->err && result->code >> 5 == 2;
 	if (is_whole && id != MW_OBSERVE_NONE && !c->closing) {
 		n.cookie = mw_observe_at(&c->observe, id)->cookie;
-		n.result.token = f->token;
+		n.result.token = f->reply.token;
 		n.result.observing = true;
-		n.reply = (struct mw_coap_reply){.to = result->from, .token = f->token, .type = MW_COAP_NON};
+		n.is_con = f->reply.type == MW_COAP_CON;
 		c->stats.notifications++;
-		if (c->handlers.notification(c->handlers.ud, &n) == MW_COAP_REFUSE)
-			forget(c, &f->token); /* the next notification is reset */
+		settle(c, &f->reply, c->handlers.notification(c->handlers.ud, &n));
 	} else {
 		c->stats.notifications_lost++;
-		MW_LOG(c->log, WARN, COAP, "rest of a long notification was not fetched: %s",
+		MW_LOG(c->log, DEBUG, COAP, "rest of a long notification was not fetched: %s",
 			result->err ? mw_err_text(result->err) : "error response");
+		mw_coap_drop(c, &f->reply); /* the device repeats it, and it is tried again */
 	}
 	free(f);
 }
 
 static void fetch_rest(
-	struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m, uint64_t cookie)
+	struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_msg *m, uint64_t cookie)
 {
 	struct mw_coap_send rq = {
 		.code = MW_COAP_GET, .content_format = MW_COAP_NO_FORMAT, .accept = MW_COAP_NO_FORMAT, .observe = -1};
 	bool is_known = c->handlers.observed && c->handlers.observed(c->handlers.ud, cookie, &rq);
-	rq.to = *from;
+	rq.to = reply->to;
 	rq.observe = -1;
 	rq.token = NULL;
 	struct fetch *f = is_known ? malloc(sizeof(*f)) : NULL;
 	if (f) {
-		*f = (struct fetch){c, m->token};
+		*f = (struct fetch){c, *reply};
 		if (mw__exchange_fetch(c, &rq, m, on_fetched, f) == 0)
 			return;
 		free(f);
 	}
 	c->stats.notifications_lost++;
-	MW_LOG(c->log, WARN, COAP, "long notification dropped: its rest cannot be asked for");
+	MW_LOG(c->log, DEBUG, COAP, "long notification dropped: its rest cannot be asked for");
+	if (is_known)
+		mw_coap_drop(c, reply); /* no memory or no place in the queue now: it may come again */
+	else
+		mw_coap_ack(c, reply);
 }
 
 static void hand_up(
@@ -86,19 +105,16 @@ static void hand_up(
 	n->is_con = m->type == MW_COAP_CON;
 	c->stats.notifications++;
 	enum mw_coap_verdict verdict = c->handlers.notification(c->handlers.ud, n);
-	if (verdict == MW_COAP_IGNORE) {
+	if (verdict == MW_COAP_IGNORE) { /* not mw_coap_drop: the numbers of others' notifications still count */
 		if (n->is_con && mw_dedup_open(&c->dedup, n->reply.serial, &n->reply.to, n->reply.mid))
 			mw_dedup_forget(&c->dedup, n->reply.serial);
 		return;
 	}
-	if (verdict == MW_COAP_REFUSE || has_ended)
+	if (has_ended)
 		forget(c, &m->token);
 	else
 		mw_observe_seen(&c->observe, id, &m->token, seq, now);
-	if (verdict == MW_COAP_REFUSE)
-		reset(c, &n->reply);
-	else if (verdict == MW_COAP_ACK_NOW)
-		mw_coap_ack(c, &n->reply);
+	settle(c, &n->reply, verdict);
 }
 
 void mw__notify(struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m, uint32_t id)
@@ -127,8 +143,7 @@ void mw__notify(struct mw_coap *c, const struct mw_addr *from, const struct mw_c
 	}
 	if (is_success && b.more) {
 		mw_observe_seen(&c->observe, id, &m->token, seq, mw_mono_now(c->clock));
-		mw_coap_ack(c, &n.reply);
-		fetch_rest(c, from, m, n.cookie);
+		fetch_rest(c, &n.reply, m, n.cookie);
 		return;
 	}
 	hand_up(c, m, &n, id, seq);

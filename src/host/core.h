@@ -36,16 +36,17 @@ struct mw_host {
 	struct mw_listener *listeners;
 	size_t n_listeners, cap_listeners;
 	int last_listener;
+	unsigned delivering; /* events under delivery: then no listener moves */
 	struct mw_list timers; /* of mw_host_after */
 	int64_t last_timer;
 	struct mw_errbuf error;
 };
 
-/* A peer's address as it is stored: `addr.local` means nothing in another process, `local` says it in full. */
-struct mw_stored_peer {
-	struct mw_addr addr;
-	struct mw_udp_local local;
-};
+/* peer.c: a peer's address as bytes that another process, compiler or version can read. */
+enum { MW_STORED_PEER_LEN = 1 + 16 + 4 + 2 + 16 + 4 + 4 };
+void mw_peer_encode(const struct mw_udp *udp, const struct mw_addr *addr, uint8_t out[MW_STORED_PEER_LEN]);
+/* A socket that is configured no more becomes the first one. MW_E_FORMAT: not written by mw_peer_encode. */
+int mw_peer_decode(struct mw_udp *udp, struct mw_bytes in, struct mw_addr *out);
 
 /* durable.c */
 struct mw_durable mw_host_durable(struct mw_host *host);

@@ -21,12 +21,12 @@ static int put_registration(void *ud, const struct mw_device *d)
 {
 	struct mw_host *h = ud;
 	char peer[MW_ADDR_TEXT_MAX], binding[8];
-	struct mw_stored_peer stored = {.addr = d->addr};
-	mw_udp_local_describe(h->udp, d->addr.local, &stored.local);
+	uint8_t stored[MW_STORED_PEER_LEN];
+	mw_peer_encode(h->udp, &d->addr, stored);
 	struct mw_registration_row row = {
 		.device_id = d->id,
 		.location = d->location,
-		.peer = {(const uint8_t *)&stored, sizeof(stored)},
+		.peer = {stored, sizeof(stored)},
 		.peer_text = text(mw_addr_print(&d->addr, peer)),
 		.lifetime_s = d->lifetime_s,
 		.version = text(mw_version_name(d->version)),
@@ -51,7 +51,8 @@ static int put_observation(void *ud, const struct mw_device *d, const struct mw_
 {
 	struct mw_host *h = ud;
 	struct mw_observation_row row = {
-		.token = o->token, .device_id = d->id, .path = o->path, .format = o->format};
+		.token = o->token, .device_id = d->id, .path = o->path, .format = o->format,
+		.is_active = o->state == MW_OBSERVATION_ACTIVE};
 	return mw_store_put_observation(h->store, &row);
 }
 

@@ -19,32 +19,40 @@ int mw_host_on_event(struct mw_host *h, mw_event_cb *cb, void *ud)
 	return h->last_listener;
 }
 
-void mw_host_off_event(struct mw_host *h, int id)
+static void compact(struct mw_host *h)
 {
-	for (size_t i = 0; i < h->n_listeners; i++) {
-		if (h->listeners[i].id != id)
-			continue;
-		memmove(&h->listeners[i], &h->listeners[i + 1], (h->n_listeners - i - 1) * sizeof(*h->listeners));
-		h->n_listeners--;
-		return;
-	}
+	size_t n = 0;
+	for (size_t i = 0; i < h->n_listeners; i++)
+		if (h->listeners[i].cb)
+			h->listeners[n++] = h->listeners[i];
+	h->n_listeners = n;
 }
 
-/* One listener that could not put its items is enough to keep the ACK back: the device will send again. A
- * listener may remove itself or others while the list is walked: then the next one moves into its place and
- * is met in this round. */
+void mw_host_off_event(struct mw_host *h, int id)
+{
+	for (size_t i = 0; i < h->n_listeners; i++)
+		if (h->listeners[i].id == id)
+			h->listeners[i].cb = NULL;
+	if (!h->delivering)
+		compact(h);
+}
+
+/* One listener that could not put its items is enough to keep the ACK back: the device will send again. A listener may
+ * remove itself or others, whose places stay empty until the outermost delivery ends; one that is added meanwhile hears
+ * the next event first. */
 int mw_host_deliver(void *ud, const struct mw_event *event)
 {
 	struct mw_host *h = ud;
 	int rows = 0;
-	for (size_t i = 0; i < h->n_listeners;) {
-		int id = h->listeners[i].id;
-		int n = h->listeners[i].cb(h->listeners[i].ud, h, event);
+	h->delivering++;
+	for (size_t i = 0, n = h->n_listeners; i < n; i++) {
+		struct mw_listener listener = h->listeners[i];
+		int n_rows = listener.cb ? listener.cb(listener.ud, h, event) : 0;
 		if (event->kind == MW_EVENT_VALUES && rows >= 0)
-			rows = n < 0 ? n : rows + n;
-		if (i < h->n_listeners && h->listeners[i].id == id)
-			i++;
+			rows = n_rows < 0 ? n_rows : rows + n_rows;
 	}
+	if (--h->delivering == 0)
+		compact(h);
 	return rows;
 }
 

@@ -64,22 +64,9 @@ static uint8_t binding_bits(struct mw_bytes letters)
 	return bits ? bits : MW_BINDING_U;
 }
 
-/* The address with this process's name for the socket; one that is configured no more becomes the first one. */
-static bool restore_address(struct mw_host *h, struct mw_bytes peer, struct mw_addr *out)
-{
-	struct mw_stored_peer stored;
-	if (peer.len != sizeof(stored))
-		return false;
-	memcpy(&stored, peer.data, sizeof(stored));
-	int local = mw_udp_local_find(h->udp, &stored.local);
-	*out = stored.addr;
-	out->local = local < 0 ? 0 : (uint16_t)local;
-	return true;
-}
-
 static int restore_registration(struct mw_host *h, struct mw_device *d, const struct mw_registration_row *r)
 {
-	if (!restore_address(h, r->peer, &d->addr) || r->version.len != 3 || r->lifetime_s < 0 ||
+	if (mw_peer_decode(h->udp, r->peer, &d->addr) < 0 || r->version.len != 3 || r->lifetime_s < 0 ||
 		r->lifetime_s > UINT32_MAX)
 		return MW_E_FORMAT;
 	d->version = (uint8_t)(10 + r->version.data[2] - '0');
@@ -128,6 +115,10 @@ static bool on_observation(void *ud, const struct mw_observation_row *row)
 	struct mw_device *d = by_number(ld, row->device_id);
 	if (!d || !mw_device_is_registered(d))
 		return true; /* left over from a registration that has ended: nobody will notify under it */
+	if (!row->is_active) { /* we went down before the device confirmed it: whoever wanted it has to ask again */
+		mw_store_delete_observation(ld->host->store, row->token);
+		return true;
+	}
 	ld->rc = mw_observation_restore(ld->host->lwm2m, d, &row->path, row->token, row->format);
 	ld->n_observations += ld->rc == 0;
 	return ld->rc == 0;

@@ -51,6 +51,7 @@ struct mw_device {
 	bool stored;    /**< the store has a row for it */
 	bool reported;  /**< listeners were told that it is registered */
 	bool unsaved;   /**< what is known here is not in the store yet */
+	bool new_objects; /**< the list changed, and no listener has been told yet */
 };
 
 struct mw_devices {

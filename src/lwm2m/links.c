@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LINKS = 4096, MAX_RAW = 65536 };
+enum { MAX_LINKS = 4096, MAX_RAW = 65536, MAX_VERSIONS = 64 };
 
 struct raw_key {
 	const char *text;
@@ -126,6 +126,8 @@ static int read_version(struct mw_links *l, uint16_t oid, const struct mw_linkfo
 	for (uint32_t i = 0; i < l->n_versions; i++)
 		if (l->versions[i].oid == oid)
 			return 0;
+	if (l->n_versions == MAX_VERSIONS)
+		return 0; /* the list is searched for every value: objects beyond take the enabler's default */
 	struct mw_link_version *v = realloc(l->versions, (l->n_versions + 1) * sizeof(*v));
 	if (!v)
 		return MW_E_NOMEM;

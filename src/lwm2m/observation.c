@@ -146,7 +146,7 @@ static void ended_by_device(struct mw_lwm2m *l, const struct mw_device *d, struc
 static enum mw_coap_verdict take_values(struct mw_lwm2m *l, struct mw_device *d, const struct mw_observation *o,
 	const struct mw_coap_notification *n)
 {
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	struct mw_path path = o->path; /* listeners may end the observation */
 	if (mw_values_decode(l, d, &path, n->result.content_format, n->result.body, &why) < 0)
 		return MW_COAP_ACK_NOW; /* sending it again would not make it readable; it is counted and logged */

@@ -62,11 +62,12 @@ static void on_durable(void *ud, const void *ticket, int status)
 static void first_value(struct mw_op *op, struct mw_device *d, struct mw_observation *o, const struct mw_coap_result *r)
 {
 	struct mw_lwm2m *l = op->server;
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	struct mw_path path = op->path;
 	int rc = mw_values_decode(l, d, &path, r->content_format, r->body, &why);
 	if (r->observing) {
 		o->state = MW_OBSERVATION_ACTIVE;
+		l->durable.put_observation(l->durable.ud, d, o); /* confirmed: only such a row counts after a restart */
 	} else {
 		mw_observation_remove(l, o);
 		rc = mw_fail(&why, MW_E_UNSUPPORTED, "the device answered, but did not establish the observation");

@@ -36,7 +36,7 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 		mw_op_finish_coap(op, r);
 		return;
 	}
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	struct mw_path path = op->path;
 	int rc = mw_values_decode(l, d, &path, r->content_format, r->body, &why);
 	if (rc == 0 && r->content_format != MW_COAP_NO_FORMAT && mw_op_format(d, op->attempt) == (int)r->content_format)

@@ -5,6 +5,7 @@
 #include "lwm2m/op.h"
 #include "lwm2m/params.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { RETRY_AFTER_S = 60 }; /* Max-Age of 5.03: when a device may try again */
@@ -17,7 +18,6 @@ struct ticket {
 	struct mw_device_ref dev;
 	uint64_t location; /* of the registration that it is about; a newer one has another */
 	uint8_t kind;
-	bool objects_changed;
 };
 
 static void on_durable(void *ud, const void *ticket, int status);
@@ -45,9 +45,10 @@ static void refuse_register(
 	struct mw_lwm2m *l, const struct mw_coap_request *rq, int code, const struct mw_errbuf *why)
 {
 	char addr[MW_ADDR_TEXT_MAX];
-	l->stats.refused_registrations++;
-	MW_LOG(l->log, WARN, REG, "registration from %s refused with %d.%02d: %s", mw_addr_print(&rq->reply.to, addr),
-		code >> 5, code & 31, why->text);
+	uint64_t n = ++l->stats.refused_registrations;
+	if ((n & (n - 1)) == 0) /* the 1st, 2nd, 4th, ...: whoever sends rubbish must not fill the disk with our log */
+		MW_LOG(l->log, WARN, REG, "registration from %s refused with %d.%02d: %s (%" PRIu64 " so far)",
+			mw_addr_print(&rq->reply.to, addr), code >> 5, code & 31, why->text, n);
 	mw_registration_refuse(l, &rq->reply, code, why);
 }
 
@@ -86,6 +87,7 @@ static void end_in_memory(struct mw_lwm2m *l, struct mw_device *d)
 static void emit(struct mw_lwm2m *l, struct mw_device *d, enum mw_event_kind kind, bool objects_changed)
 {
 	d->reported = kind == MW_EVENT_REGISTERED || kind == MW_EVENT_UPDATED;
+	d->new_objects = false;
 	struct mw_event ev = {.kind = kind, .dev = mw_device_ref_of(d), .objects_changed = objects_changed};
 	mw_lwm2m_emit(l, &ev);
 }
@@ -219,7 +221,7 @@ static struct mw_device *device_for(struct mw_lwm2m *l, const struct mw_params *
 void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *rq)
 {
 	struct mw_params p;
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	int code = mw_params_parse(&p, rq->msg, &why);
 	if (!code)
 		code = check_register(&p, rq, &why);
@@ -289,8 +291,7 @@ static int apply_sms(struct mw_device *d, const struct mw_params *p, bool *chang
 	return set_extra(d, &with);
 }
 
-static int apply_objects(
-	struct mw_lwm2m *l, struct mw_device *d, const struct mw_coap_request *rq, bool *changed)
+static int apply_objects(struct mw_lwm2m *l, struct mw_device *d, const struct mw_coap_request *rq)
 {
 	if (!rq->body.len)
 		return 0;
@@ -298,21 +299,20 @@ static int apply_objects(
 	int rc = mw_links_intern(&l->devices.lists, rq->body, d->links, &links);
 	if (rc < 0)
 		return rc;
-	*changed = links != d->links; /* interned: the same list is the same pointer */
+	if (links != d->links) /* interned: the same list is the same pointer */
+		d->new_objects = d->unsaved = true;
 	mw_links_unref(&l->devices.lists, d->links);
 	d->links = links;
 	return 0;
 }
 
-static void save_update(
-	struct mw_lwm2m *l, struct mw_device *d, const struct mw_coap_request *rq, bool objects_changed)
+static void save_update(struct mw_lwm2m *l, struct mw_device *d, const struct mw_coap_request *rq)
 {
 	const struct mw_durable *db = &l->durable;
 	struct ticket t = {.reply = rq->reply,
 		.dev = mw_device_ref_of(d),
 		.location = d->location,
-		.kind = TICKET_UPDATE,
-		.objects_changed = objects_changed};
+		.kind = TICKET_UPDATE};
 	d->unsaved = true;
 	int rc = db->put_registration(db->ud, d);
 	if (rc == 0)
@@ -326,7 +326,7 @@ static void save_update(
 
 void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq, struct mw_bytes location)
 {
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	struct mw_device *d = mw_devices_at_location(&l->devices, mw_location_parse(location.data, location.len));
 	if (!d) {
 		mw_fail(&why, 0, "no such registration: register again");
@@ -343,9 +343,9 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 	int code = mw_params_parse(&p, rq->msg, &why);
 	if (!code)
 		code = mw_params_check_binding(&p, d->version, &why);
-	bool objects_changed = false, sms_changed = false;
+	bool sms_changed = false;
 	if (!code) {
-		int rc = apply_objects(l, d, rq, &objects_changed);
+		int rc = apply_objects(l, d, rq);
 		if (rc == 0)
 			rc = apply_sms(d, &p, &sms_changed);
 		if (rc < 0)
@@ -358,10 +358,10 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 		mw_registration_refuse(l, &rq->reply, code, &why);
 		return;
 	}
-	bool changed = apply_params(d, &p, &rq->reply.to) || objects_changed || sms_changed || d->unsaved;
+	bool changed = apply_params(d, &p, &rq->reply.to) || sms_changed || d->unsaved;
 	mw_registration_touch(l, d);
 	if (changed)
-		save_update(l, d, rq, objects_changed);
+		save_update(l, d, rq);
 	else
 		answer(l, &rq->reply, MW_COAP_CHANGED);
 }
@@ -371,7 +371,7 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 void mw_registration_deregister(struct mw_lwm2m *l, const struct mw_coap_request *rq, struct mw_bytes location)
 {
 	const struct mw_durable *db = &l->durable;
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	struct mw_device *d = mw_devices_at_location(&l->devices, mw_location_parse(location.data, location.len));
 	if (!d) {
 		mw_fail(&why, 0, "no such registration");
@@ -445,7 +445,7 @@ static void on_durable(void *ud, const void *ticket, int status)
 		on_registered(l, d, &t.reply);
 	} else if (t.kind == TICKET_UPDATE) {
 		answer(l, &t.reply, MW_COAP_CHANGED);
-		emit(l, d, MW_EVENT_UPDATED, t.objects_changed);
+		emit(l, d, MW_EVENT_UPDATED, d->new_objects);
 	} else {
 		answer(l, &t.reply, MW_COAP_DELETED);
 		l->stats.deregistrations++;

@@ -1,6 +1,8 @@
 #include "lwm2m/values.h"
 #include "codec/format.h"
 
+#include <inttypes.h>
+
 /* The version that the device itself gives for an object comes first; without one, the enabler's default. */
 static struct mw_version version_of(const void *ud, uint16_t oid)
 {
@@ -22,9 +24,10 @@ int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct
 	if (rc < 0) {
 		char text[MW_PATH_TEXT_MAX];
 		mw_path_print(path, text);
-		l->stats.undecodable++;
-		MW_LOG(l->log, WARN, OP, "ep=%s payload of %s in %s cannot be read: %s", d->endpoint, text,
-			mw_format_name(format), e->text);
+		uint64_t n = ++l->stats.undecodable;
+		if ((n & (n - 1)) == 0) /* counted, not repeated: a device may send the same rubbish all day */
+			MW_LOG(l->log, WARN, OP, "ep=%s payload of %s in %s cannot be read: %s (%" PRIu64 " such payloads so far)",
+				d->endpoint, text, mw_format_name(format), e->text, n);
 		mw_nodes_clear(&l->scratch); /* half a payload is no value */
 	}
 	return rc;

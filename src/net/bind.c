@@ -29,7 +29,7 @@ static int parse_host(const char *host, uint16_t port, union peer *out, struct m
 	if (inet_pton(AF_INET6, ip, &out->in6.sin6_addr) != 1)
 		return mw_fail(e, MW_E_ARG,
 			"cannot listen on \"%s\": not a numeric IP address; write it like \"0.0.0.0\", \"192.0.2.1\", "
-			"\"::\" or \"fe80::1%%eth0\", without brackets, and the port apart from it",
+			"\"::\" or \"fe80::1%%eth0\"",
 			host);
 	if (IN6_IS_ADDR_V4MAPPED(&out->in6.sin6_addr))
 		return mw_fail(

@@ -266,7 +266,7 @@ static int l_open(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_setiuservalue(L, -2, 1);
 	events.ud = c;
-	struct mw_errbuf e = {{0}};
+	struct mw_errbuf e = {0};
 	int rc = mw_sim_open(&c->sim, &config, &events, &e);
 	return rc < 0 ? mw_lua_sim_failure(L, rc, e.text) : 1;
 }
@@ -421,7 +421,7 @@ static int l_set_asleep(lua_State *L)
 
 static int l_rebind(lua_State *L)
 {
-	struct mw_errbuf e = {{0}};
+	struct mw_errbuf e = {0};
 	struct conn *c = check_conn(L);
 	int rc = mw_sim_rebind(c->sim, &e);
 	if (rc < 0)

@@ -111,7 +111,7 @@ static int l_encode(lua_State *L)
 		read_node(L, 5, &nodes[i]);
 		lua_pop(L, 1);
 	}
-	struct mw_errbuf e = {{0}};
+	struct mw_errbuf e = {0};
 	for (size_t cap = OUT_START;; cap *= 2) {
 		struct mw_buf out;
 		mw_buf_init(&out, lua_newuserdatauv(L, cap, 0), cap);
@@ -212,7 +212,7 @@ static int l_decode(lua_State *L)
 	luaL_setmetatable(L, NODES);
 	struct types t = {L, 4};
 	struct mw_types types = {type_of, &t};
-	struct mw_errbuf e = {{0}};
+	struct mw_errbuf e = {0};
 	int rc = mw_decode(format, &base, payload, &types, now_s, nodes, &e);
 	if (rc < 0)
 		return mw_lua_sim_failure(L, rc, e.text[0] ? e.text : NULL);

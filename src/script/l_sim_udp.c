@@ -32,7 +32,7 @@ static int l_udp(lua_State *L)
 	int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
 	*fd = -1;
 	luaL_setmetatable(L, UDP);
-	struct mw_errbuf e = {{0}};
+	struct mw_errbuf e = {0};
 	*fd = mw_sim_udp_open(host, (uint16_t)port, &e);
 	return *fd < 0 ? mw_lua_sim_failure(L, *fd, e.text) : 1;
 }
@@ -47,7 +47,7 @@ static int l_udp_send(lua_State *L)
 	size_t len;
 	const char *data = luaL_checklstring(L, 4, &len);
 	struct sockaddr_in to;
-	struct mw_errbuf e = {{0}};
+	struct mw_errbuf e = {0};
 	int rc = mw_sim_udp_address(&to, host, (uint16_t)port, &e);
 	if (rc < 0)
 		return mw_lua_sim_failure(L, rc, e.text);

@@ -10,7 +10,8 @@ static const char *const texts[MW_APPLY_N] = {
 		"queue_mode,"
 		" sms, params, links, registered_ms, updated_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[MW_APPLY_OBSERVATION] =
-		"REPLACE INTO observation(token, device, oid, iid, rid, riid, format) VALUES(?, ?, ?, ?, ?, ?, ?)",
+		"REPLACE INTO observation(token, device, oid, iid, rid, riid, format, active) "
+		"VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
 	[MW_APPLY_FEED] =
 		"INSERT INTO feed(seq, prev, kind, device, time_ms, series, value, text, severity, status, alarm,"
 		" oid, iid, rid, riid) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -156,6 +157,7 @@ static int put_observation(struct mw_apply *a, const struct mw_observation_row *
 	sqlite3_bind_int64(st, 2, row->device_id);
 	bind_path(st, 3, &row->path);
 	sqlite3_bind_int64(st, 7, row->format);
+	sqlite3_bind_int64(st, 8, row->is_active);
 	return run(st);
 }
 

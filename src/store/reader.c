@@ -27,7 +27,7 @@ static int open_db(struct mw_reader *r, const char *path, struct mw_errbuf *e)
 	if (access(path, R_OK) < 0)
 		return mw_fail(e, errno == ENOENT ? MW_E_NOTFOUND : MW_E_IO,
 			"cannot read the store %s: %s; the host creates it when it first runs", path, strerror(errno));
-	struct mw_errbuf why = {{0}};
+	struct mw_errbuf why = {0};
 	int rc = 0;
 	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		rc = mw_fail(&why, MW_E_IO, "%s", r->db ? sqlite3_errmsg(r->db) : "out of memory");
@@ -168,7 +168,7 @@ int mw_reader_devices(
 int mw_reader_observations(struct mw_reader *r, mw_observation_row_cb *cb, void *ud, struct mw_errbuf *e)
 {
 	sqlite3_stmt *st;
-	int rc = prepare(r, "SELECT token, device, oid, iid, rid, riid, format FROM observation", &st);
+	int rc = prepare(r, "SELECT token, device, oid, iid, rid, riid, format, active FROM observation", &st);
 	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
 		rc = sqlite3_step(st);
 		if (rc != SQLITE_ROW)
@@ -176,7 +176,8 @@ int mw_reader_observations(struct mw_reader *r, mw_observation_row_cb *cb, void 
 		struct mw_observation_row row = {.token = (uint64_t)sqlite3_column_int64(st, 0),
 			.device_id = sqlite3_column_int64(st, 1),
 			.path = path_at(st, 2),
-			.format = (uint16_t)sqlite3_column_int(st, 6)};
+			.format = (uint16_t)sqlite3_column_int(st, 6),
+			.is_active = sqlite3_column_int(st, 7) != 0};
 		if (!cb(ud, &row))
 			break;
 	}

@@ -35,6 +35,7 @@ struct mw_observation_row {
 	int64_t device_id;
 	struct mw_path path;
 	uint16_t format; /**< Accept */
+	bool is_active;  /**< the device has confirmed it */
 };
 
 enum mw_feed_kind {

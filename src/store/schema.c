@@ -21,7 +21,7 @@ static const char step_1[] =
 	"CREATE TABLE observation("
 	" token INTEGER PRIMARY KEY, device INTEGER NOT NULL, oid INTEGER, iid INTEGER, rid INTEGER, riid "
 	"INTEGER,"
-	" format INTEGER NOT NULL);"
+	" format INTEGER NOT NULL, active INTEGER NOT NULL);"
 	"CREATE INDEX observation_device ON observation(device);"
 	"CREATE TABLE series("
 	" id INTEGER PRIMARY KEY, type TEXT NOT NULL, series TEXT NOT NULL, unit TEXT NOT NULL,"

@@ -195,7 +195,7 @@ static int create_file(struct mw_writer *w, struct mw_errbuf *e)
 
 static int open_file(struct mw_writer *w, struct mw_errbuf *e)
 {
-	struct mw_errbuf why = {{0}};
+	struct mw_errbuf why = {0};
 	int rc = lock(w, e);
 	if (rc == 0)
 		rc = create_file(w, e);
