@@ -80,7 +80,8 @@ describe("protocol { }", function()
     { rule {}, "resources[5700] does nothing" },
     { rule { observe = true }, "resources[5700] is observed, but nothing is done with its values" },
     { rule { observe = "yes", measurement = MEASUREMENT }, 'resources[5700].observe must be a table, not "yes"' },
-    { rule { observe = { pmn = 1 }, measurement = MEASUREMENT }, 'unknown key "pmn" in resources[5700].observe, did you mean "pmin"?' },
+    { rule { observe = { pmn = 1 }, measurement = MEASUREMENT },
+      'unknown key "pmn" in resources[5700].observe, did you mean "pmin"?' },
     { rule { observe = { pmin = -1 }, measurement = MEASUREMENT }, "resources[5700].observe.pmin must be a whole number" },
     { rule { observe = { pmin = 20, pmax = 10 }, measurement = MEASUREMENT }, "pmax (10) must not be below pmin (20)" },
     { rule { observe = { gt = 0 / 0 }, measurement = MEASUREMENT }, "observe.gt must be a number" },
@@ -93,13 +94,15 @@ describe("protocol { }", function()
     { rule { measurement = with(MEASUREMENT, { units = "Cel" }) }, 'did you mean "unit"?' },
     { rule { event = { type = "x" } }, "resources[5700].event.text is missing" },
     { rule { event = { type = "x", text = ("x"):rep(1001) } }, "1001 bytes; 1000 are allowed" },
-    { rule { alarm = with(ALARM, { severity = "HIGH" }) }, 'severity must be one of WARNING, MINOR, MAJOR, CRITICAL, not "HIGH"' },
+    { rule { alarm = with(ALARM, { severity = "HIGH" }) },
+      'severity must be one of WARNING, MINOR, MAJOR, CRITICAL, not "HIGH"' },
     { rule { alarm = { type = "x", text = "y" } }, "severity is missing" },
     { rule { alarm = with(ALARM, { status = "OPEN" }) }, "status must be one of ACTIVE, ACKNOWLEDGED, CLEARED" },
     { rule { alarm = with(ALARM, { when = 60 }) }, "resources[5700].alarm.when must be a function, not 60" },
     { rule { measurement = MEASUREMENT, ignore_empty = "yes" }, "ignore_empty must be a boolean" },
     { rule { measurement = MEASUREMENT, validate = {} }, 'unknown key "validate"' },
-    { { object = 1, resources = { [1] = { event = { type = "x", text = "y" } } }, selftest = 1 }, "selftest must be a function" },
+    { { object = 1, resources = { [1] = { event = { type = "x", text = "y" } } }, selftest = 1 },
+      "selftest must be a function" },
   }
   for _, case in ipairs(refused) do
     it("refuses: " .. case[2], function()

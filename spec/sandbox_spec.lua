@@ -150,6 +150,12 @@ describe("sandbox", function()
     { "return select(2, xpcall(error, function(m) return m .. '!' end, 'x'))", "x!" },
     { "local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end) return co(1) * 10 + co(3)", 26 },
     { "return type(math.random())", "number" },
+    { "return select('#', pcall(function(...) return ... end, 1, nil, nil))", 4 },
+    { "local ok, m = pcall(coroutine.wrap(function() error('x', 0) end)) return m", "x" },
+    { "local co = coroutine.create(function() error({ 7 }) end) return select(2, coroutine.resume(co))[1]", 7 },
+    { "local function f(n) local ok, m = pcall(f, n + 1) return ok and m or n end return f(1)", 100 },
+    { "return select(2, xpcall(error, function() error('again', 0) end))", "again" },
+    { "return select('#', xpcall(function(...) return ... end, print, 1, nil))", 3 },
   }
   for _, case in ipairs(same) do
     it("computes " .. case[1], function()

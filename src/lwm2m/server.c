@@ -2,6 +2,7 @@
 #include "lwm2m/observation.h"
 #include "lwm2m/op.h"
 #include "lwm2m/registration.h"
+#include "lwm2m/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct mw_lwm2m *mw_lwm2m_new(const struct mw_lwm2m_config *config, const struct
 	struct mw_coap_handlers handlers = {.request = on_request,
 		.notification = mw_observation_notified,
 		.observed = mw_observation_request,
+		.trace = mw_trace_message,
 		.ud = l};
 	l->coap = mw_coap_new(&config->coap, transport, &handlers, wheel, clock, log, key);
 	if (!l->coap) {

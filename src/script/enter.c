@@ -1,4 +1,5 @@
 /* The one road from C into Lua, and its limits: bytes, instructions, time. */
+#include "base/buf.h"
 #include "host/host.h"
 #include "script/state.h"
 
@@ -7,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
-	SLOW_MS = 50,          /* a hook that takes longer is named in the log */
-	TIME_MAX_MS = 2000,    /* per entry, for what the count of instructions does not see */
-	WARM_UP = 64 * 1024,   /* bytes, see mw_script_new_state */
-	TRACEBACK_LEVELS = 12, /* lines kept of a traceback */
+	SLOW_MS = 50,        /* a hook that takes longer is named in the log */
+	TIME_MAX_MS = 1000,  /* of the processor, for an entry: what the count of instructions does not see */
+	WARM_UP = 64 * 1024, /* bytes, see mw_script_new_state */
+	TRACE_LEVELS = 8,
+	TRACE_MAX = 600, /* bytes */
 };
 
 /* ---- bytes ---- */
@@ -85,15 +88,42 @@ struct mw_script *mw_script_of(lua_State *L)
 
 static void on_count(lua_State *L, lua_Debug *ar);
 
+static bool is_of_unit(const struct mw_script *s, const lua_Debug *ar);
+
+/* Where the unit was: a hook has no level of its own, and a C function that charges has no line. */
+static void push_place(lua_State *L, struct mw_script *s)
+{
+	lua_Debug ar;
+	for (int level = 0; lua_getstack(L, level, &ar); level++) {
+		if (!lua_getinfo(L, "Sl", &ar) || !is_of_unit(s, &ar))
+			continue;
+		lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+		return;
+	}
+	lua_pushliteral(L, "");
+}
+
 static void raise_over(lua_State *L, struct mw_script *s)
 {
 	s->now.over = true;
 	/* From here on every instruction raises: a script's pcall gets the error, and its next step raises again.
 	 */
 	lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+	push_place(L, s);
 	if (s->now.spent > s->now.limit)
-		luaL_error(L, "instruction budget of %I used up (endless loop?)", (LUAI_UACINT)s->now.limit);
-	luaL_error(L, "took longer than %d ms (very long strings or tables?)", TIME_MAX_MS);
+		lua_pushfstring(L, "instruction budget of %I used up (endless loop?)", (LUAI_UACINT)s->now.limit);
+	else
+		lua_pushfstring(L, "took longer than %d ms (very long strings or tables?)", TIME_MAX_MS);
+	lua_concat(L, 2);
+	lua_error(L);
+}
+
+/* Processor time, as a busy machine is no fault of the script. A safety net, so not the injected clock. */
+static int64_t cpu_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void spend(lua_State *L, struct mw_script *s, int64_t n)
@@ -101,7 +131,10 @@ static void spend(lua_State *L, struct mw_script *s, int64_t n)
 	if (s->now.limit == INT64_MAX)
 		return;
 	s->now.spent += n;
-	if (s->now.over || s->now.spent > s->now.limit || mw_mono_now(&s->machine).ms > s->now.until_ms)
+	int64_t now_ms = cpu_ms();
+	if (s->now.until_ms == 0)
+		s->now.until_ms = now_ms + TIME_MAX_MS; /* only now: most entries are over before the first look */
+	if (s->now.over || s->now.spent > s->now.limit || now_ms > s->now.until_ms)
 		raise_over(L, s);
 }
 
@@ -142,8 +175,7 @@ void mw_script_unlimited(struct mw_script *s)
 struct mw_script_limits mw_script_limits_new(struct mw_script *s, int64_t budget)
 {
 	struct mw_script_limits before = s->now;
-	s->now =
-		(struct mw_script_limits){.limit = budget, .until_ms = mw_mono_now(&s->machine).ms + TIME_MAX_MS};
+	s->now = (struct mw_script_limits){.limit = budget};
 	return before;
 }
 
@@ -155,34 +187,37 @@ void mw_script_limits_set(struct mw_script *s, lua_State *L, struct mw_script_li
 
 /* ---- errors ---- */
 
-/* A traceback on one line, innermost first, without the C functions' "?". */
-static void push_one_line(lua_State *L, const char *message, const char *trace)
+/* The library's own functions in between say nothing to an operator. */
+static bool is_of_unit(const struct mw_script *s, const lua_Debug *ar)
 {
-	luaL_Buffer b;
-	int levels = 0;
-	luaL_buffinit(L, &b);
-	luaL_addstring(&b, message);
-	const char *p = strchr(trace, '\n'); /* first line: "stack traceback:" */
-	for (; p && levels < TRACEBACK_LEVELS; levels++) {
-		p += strspn(p, "\n\t ");
-		const char *end = strchr(p, '\n');
-		luaL_addstring(&b, levels ? "; " : " [traceback: ");
-		if (end)
-			luaL_addlstring(&b, p, (size_t)(end - p));
-		else
-			luaL_addstring(&b, p);
-		p = end;
+	if (ar->currentline < 0 || *ar->source != '@')
+		return false;
+	return s->slot == MW_SLOT_NONE || !s->lua_dir ||
+		   strncmp(ar->source + 1, s->lua_dir, strlen(s->lua_dir)) != 0;
+}
+
+void mw_script_trace(const struct mw_script *s, lua_State *L, char *out, size_t cap)
+{
+	lua_Debug ar;
+	struct mw_buf b;
+	int shown = 0;
+	mw_buf_init(&b, out, cap - 2);
+	for (int level = 0; shown < TRACE_LEVELS && lua_getstack(L, level, &ar); level++) {
+		if (lua_getinfo(L, "Sln", &ar) && is_of_unit(s, &ar))
+			mw_buf_printf(&b, "%s%s:%d in %s", shown++ ? "; " : " [traceback: ", ar.short_src, ar.currentline,
+				ar.name                        ? ar.name
+				: strcmp(ar.what, "main") == 0 ? "main chunk"
+											   : "a function");
 	}
-	if (levels)
-		luaL_addchar(&b, ']');
-	luaL_pushresult(&b);
+	strcpy(out + b.len, shown ? "]" : "");
 }
 
 int mw_script_traceback(lua_State *L)
 {
-	const char *message = luaL_tolstring(L, 1, NULL); /* err msg */
-	luaL_traceback(L, L, NULL, 1);                    /* err msg trace */
-	push_one_line(L, message, lua_tostring(L, -1));   /* err msg trace line */
+	char trace[TRACE_MAX];
+	const char *message = luaL_tolstring(L, 1, NULL);
+	mw_script_trace(mw_script_of(L), L, trace, sizeof(trace));
+	lua_pushfstring(L, "%s%s", message, trace);
 	return 1;
 }
 
@@ -225,8 +260,9 @@ void mw_script_error(struct mw_script *s, uint32_t slot, const char *text)
 
 /* ---- the road ---- */
 
-static void note_slow(struct mw_script *s, uint32_t slot, int64_t took_ms)
+void mw_script_note_time(struct mw_script *s, uint32_t slot, int64_t began_ms)
 {
+	int64_t took_ms = mw_mono_now(&s->clock).ms - began_ms;
 	if (took_ms <= SLOW_MS || slot == MW_SLOT_NONE)
 		return;
 	s->count.slow++;
@@ -255,18 +291,19 @@ int mw_script_enter_slot(struct mw_script *s, uint32_t slot, lua_CFunction body,
 	if (!lua_checkstack(L, 4))
 		return MW_E_NOMEM;
 	int64_t began = mw_mono_now(&s->clock).ms;
+	uint64_t n_slow = s->count.slow;
 	s->depth++;
 	s->slot = slot;
 	s->count.entries++;
-	s->now =
-		(struct mw_script_limits){.limit = s->budget, .until_ms = mw_mono_now(&s->machine).ms + TIME_MAX_MS};
+	s->now = (struct mw_script_limits){.limit = s->budget};
 	mw_script_arm(s, L);
 	lua_pushcfunction(L, mw_script_traceback);           /* h */
 	lua_pushcfunction(L, body);                          /* h body */
 	lua_pushlightuserdata(L, ud);                        /* h body ud */
 	int rc = failure(s, L, lua_pcall(L, 1, 0, top + 1)); /* h [msg] */
 	lua_settop(L, top);
-	note_slow(s, s->slot, mw_mono_now(&s->clock).ms - began);
+	if (s->count.slow == n_slow) /* else the hook in question has been named */
+		mw_script_note_time(s, s->slot, began);
 	s->slot = MW_SLOT_NONE;
 	s->depth--;
 	return rc;

@@ -38,10 +38,6 @@ static const char *match_at(lua_State *L, struct mw_pattern *m, const char *at)
 	if (m->error)
 		luaL_error(L, "%s", m->error);
 	mw_script_charge(L, budget - m->steps + (m->out_of_steps ? 1 : 0));
-	for (int i = 0; end && i < m->n_captures; i++) {
-		if (m->captures[i].len == MW_PATTERN_OPEN)
-			luaL_error(L, "unfinished capture");
-	}
 	return end;
 }
 
@@ -52,6 +48,8 @@ static void push_capture(
 		lua_pushlstring(L, start_at, (size_t)(end - start_at));
 	} else if (m->captures[i].len == MW_PATTERN_POSITION) {
 		lua_pushinteger(L, m->captures[i].start - m->subject + 1);
+	} else if (m->captures[i].len == MW_PATTERN_OPEN) {
+		luaL_error(L, "unfinished capture");
 	} else {
 		lua_pushlstring(L, m->captures[i].start, (size_t)m->captures[i].len);
 	}

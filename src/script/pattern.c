@@ -87,6 +87,9 @@ static bool in_class(unsigned char c, unsigned char class)
 	case 'x':
 		in = isxdigit(c);
 		break;
+	case 'z': /* from Lua 5.1, still known */
+		in = c == '\0';
+		break;
 	default:
 		return class == c; /* %. and the like */
 	}

@@ -33,7 +33,7 @@ struct mw_script_slot {
 
 struct mw_script_limits {
 	int64_t spent, limit; /**< instructions; INT64_MAX = no limit (our own code) */
-	int64_t until_ms;     /**< machine's monotonic time: what instructions do not measure */
+	int64_t until_ms;     /**< processor time: what instructions do not measure; 0 = not looked at yet */
 	bool over;            /**< the hook has raised; it goes on raising until the entry ends */
 };
 
@@ -49,10 +49,9 @@ struct mw_script {
 	struct mw_host *host; /**< NULL = none */
 	struct mw_script_alloc alloc;
 	struct mw_script_limits now;
-	struct mw_log silent;    /**< without a host */
-	char error[512];         /**< last error of our own code */
-	struct mw_clock clock;   /**< of the configuration */
-	struct mw_clock machine; /**< for `until_ms` */
+	struct mw_log silent;  /**< without a host */
+	char error[512];       /**< last error of our own code */
+	struct mw_clock clock; /**< of the configuration */
 	int64_t budget, load_budget;
 	int depth;     /**< 1 while Lua runs */
 	uint32_t slot; /**< unit that is running; MW_SLOT_NONE = our own code */
@@ -68,7 +67,7 @@ struct mw_script {
 	struct mw_task *idle; /**< finished ones, for reuse */
 	struct mw_auto *walk; /**< observations being brought in line after a reload */
 	struct mw_watch *watch;
-	char *scripts_dir;
+	char *scripts_dir, *lua_dir;
 	int listener;
 	bool lenient;
 	uint64_t n_puts; /**< feed items; a counter that only grows */
@@ -107,6 +106,11 @@ void mw_script_charge(lua_State *L, int64_t n);
 void mw_script_check_budget(lua_State *L);
 /** Message handler: error value -> text with traceback. */
 int mw_script_traceback(lua_State *L);
+/** Writes " [traceback: file:line in name; ...]" or "", in C memory: for coroutines that are out of memory
+ * too. */
+void mw_script_trace(const struct mw_script *s, lua_State *L, char *out, size_t cap);
+/** Names the unit in the log if what began at @p began_ms (of the configuration's clock) took too long. */
+void mw_script_note_time(struct mw_script *s, uint32_t slot, int64_t began_ms);
 /** Counts an error of the unit and logs it, unless it is the last one again. */
 void mw_script_error(struct mw_script *s, uint32_t slot, const char *text);
 
@@ -175,7 +179,7 @@ void mw_script_free_backlog(struct mw_script *s);
 void mw_auto_device(struct mw_script *s, struct mw_device_ref dev);
 /** Brings all registered devices from the observations of @p before to those of @p after, a few at a time.
  * The plans are read during the call only.
- *  @param before  NULL = start-up: devices that have as many observations as they should are left alone */
+ *  @param before  NULL = start-up: what is observed already is left alone */
 void mw_auto_walk(struct mw_script *s, const struct mw_plan *before, const struct mw_plan *after);
 void mw_auto_free(struct mw_script *s);
 

@@ -7,10 +7,9 @@
 #include "script/state.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { IDLE_MAX = 64, TRACE_LEVELS = 8 };
+enum { IDLE_MAX = 64 };
 
 /* ---- waits ---- */
 
@@ -99,22 +98,24 @@ static void recycle(struct mw_script *s, struct mw_task *t)
 	s->n_idle++;
 }
 
-/* Message and places of a coroutine that failed. Allocates nothing in Lua: the error may be "not enough
- * memory". */
-static void report(struct mw_script *s, struct mw_task *t)
+/* No result: all is well. One: the error, with its traceback. */
+static int main_end(lua_State *L, int status, lua_KContext ctx)
 {
-	char text[1000];
-	lua_Debug ar;
-	lua_State *co = t->co;
-	const char *message = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : "error value is no string";
-	int n = snprintf(text, sizeof(text), "%.600s", message);
-	for (int level = 0, shown = 0; shown < TRACE_LEVELS && lua_getstack(co, level, &ar); level++) {
-		if (!lua_getinfo(co, "Sln", &ar) || ar.currentline < 0 || n >= (int)sizeof(text) - 1)
-			continue;
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%s:%d in %s",
-			shown++ ? "; " : " [traceback: ", ar.short_src, ar.currentline, ar.name ? ar.name : "the hook");
-	}
-	mw_script_error(s, t->slot, text);
+	(void)ctx;
+	if (status != LUA_OK && status != LUA_YIELD)
+		return 1;
+	lua_settop(L, 0);
+	return 0;
+}
+
+/* fn args: what a task runs. The error is caught in here: an error that the budget's hook raised and that
+ * leaves the coroutine would leave its hooks switched off, and <close> variables would then run without
+ * limits. */
+static int task_main(lua_State *L)
+{
+	lua_pushcfunction(L, mw_script_traceback);
+	lua_insert(L, 1); /* h fn args */
+	return main_end(L, lua_pcallk(L, lua_gettop(L) - 2, 0, 1, 0, main_end), 0);
 }
 
 /* Ends a coroutine wherever it stands. Variables marked <close> run their handlers, under limits. */
@@ -137,20 +138,23 @@ static void run(lua_State *L, struct mw_task *t, int n_args)
 	s->slot = t->slot;
 	s->running = t;
 	mw_script_arm(s, t->co);
+	int64_t began = mw_mono_now(&s->clock).ms;
 	int rc = lua_resume(t->co, L, n_args, &n_results);
+	mw_script_note_time(s, t->slot, began);
 	s->running = NULL;
 	if (rc == LUA_YIELD && t->wait) {
 		lua_pop(t->co, n_results);
 		mw_list_add_tail(&s->tasks, &t->link);
 		s->n_tasks++;
-	} else if (rc == LUA_OK) {
-		recycle(s, t);
 	} else {
 		if (rc == LUA_YIELD)
 			mw_script_error(s, t->slot, "coroutine.yield outside a coroutine");
+		else if (rc != LUA_OK || n_results > 0)
+			mw_script_error(s, t->slot, lua_type(t->co, -1) == LUA_TSTRING ? lua_tostring(t->co, -1) : "?");
+		if (rc == LUA_OK)
+			recycle(s, t);
 		else
-			report(s, t);
-		kill_task(s, t);
+			kill_task(s, t);
 	}
 	s->slot = slot_before;
 	mw_script_limits_set(s, L, before);
@@ -159,15 +163,16 @@ static void run(lua_State *L, struct mw_task *t, int n_args)
 void mw_task_spawn(lua_State *L, struct mw_script *s, uint32_t slot, int n_args)
 {
 	struct mw_task *t = take_task(L, s);
-	if (!lua_checkstack(t->co, n_args + 1)) {
+	if (!lua_checkstack(t->co, n_args + 4)) {
 		recycle(s, t);
 		luaL_error(L, "not enough memory");
 	}
 	t->slot = slot;
 	t->generation = s->slots[slot].generation;
 	t->wait = NULL;
+	lua_pushcfunction(t->co, task_main);
 	lua_xmove(L, t->co, n_args + 1);
-	run(L, t, n_args);
+	run(L, t, n_args + 1);
 }
 
 /* The task is over, or its unit is: whatever it waits for finds nobody. */

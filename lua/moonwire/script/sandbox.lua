@@ -20,6 +20,7 @@ local FORMAT_MAX = 4096
 local TABLE_MAX = 100000
 local COROUTINE_COST = 1000 -- a new coroutine starts a new count of its own, so it is paid for in advance
 local BYTES_PER_INSTRUCTION = 16
+local PCALL_DEPTH = 100
 
 -- Held here: the fields of the real libraries, and of the metatable of strings, may be replaced later.
 local byte, char, format, lower, rep, reverse, sub, upper =
@@ -43,10 +44,10 @@ local function text(v, n, name, max)
 end
 
 --- Argument n as a table without surprises: no metatable may turn a length or an element into a long walk.
-local function plain_table(v, n, name)
+local function plain_table(v, n, name, max)
   if type(v) ~= "table" then type_error(n, name, "table", v, 3) end
   if getmetatable(v) ~= nil then error(format("bad argument #%d to '%s' (plain table expected)", n, name), 3) end
-  if rawlen(v) > TABLE_MAX then
+  if rawlen(v) > (max or TABLE_MAX) then
     error(format("bad argument #%d to '%s' (%d elements; %d are allowed)", n, name, rawlen(v), TABLE_MAX), 3)
   end
   return v
@@ -150,8 +151,9 @@ local function bounded_table(core)
     end,
     pack = pack,
     remove = function(t, ...)
-      plain_table(t, 1, "remove")
-      if select("#", ...) > 0 then charge(rawlen(t) // 4) end
+      local at_end = select("#", ...) == 0
+      plain_table(t, 1, "remove", at_end and math.huge)
+      if not at_end then charge(rawlen(t) // 4) end
       return remove(t, ...)
     end,
     sort = function(t, less)
@@ -169,26 +171,41 @@ end
 
 local function bounded_coroutine(core)
   local charge, check, in_task = core.charge, core.check, core.in_task
-  local create, resume, wrap, yield, status, close =
-    coroutine.create, coroutine.resume, coroutine.wrap, coroutine.yield, coroutine.status, coroutine.close
+  local create, resume, yield, status, close =
+    coroutine.create, coroutine.resume, coroutine.yield, coroutine.status, coroutine.close
+
+  local function rethrow(ok, ...)
+    if ok then return ... end
+    check()
+    error((...), 0)
+  end
+
+  -- An error from the hook that ends the budget must be caught inside the coroutine: outside, its <close> variables would
+  -- be closed with hooks switched off.
+  local function guarded(fn)
+    if type(fn) ~= "function" then error("a coroutine needs a function", 3) end
+    charge(COROUTINE_COST)
+    return function(...)
+      return rethrow(pcall(fn, ...))
+    end
+  end
+
   -- No `running`: the coroutine of a hook belongs to the host.
   return {
     close = function(co)
       return check(close(co))
     end,
     create = function(fn)
-      charge(COROUTINE_COST)
-      return create(fn)
+      return create(guarded(fn))
     end,
     resume = function(co, ...)
       return check(resume(co, ...))
     end,
     status = status,
     wrap = function(fn)
-      charge(COROUTINE_COST)
-      local resume_it = wrap(fn)
+      local co = create(guarded(fn)) -- not coroutine.wrap: that puts our place before the message
       return function(...)
-        return check(resume_it(...))
+        return rethrow(check(resume(co, ...)))
       end
     end,
     yield = function(...)
@@ -196,6 +213,38 @@ local function bounded_coroutine(core)
       return yield(...)
     end,
   }
+end
+
+--- pcall and xpcall that pass the end of the budget on. In a coroutine Lua nests them as deep as its stack allows, and
+--- unwinding a hundred thousand of them takes minutes that no hook can end: so they nest 100 deep. A handler of xpcall
+--- runs after the fact: called from inside the hook that ends the budget, it would run without hooks, that is, for ever.
+local function bounded_pcall(core)
+  local check, running = core.check, coroutine.running
+  local depths = setmetatable({}, { __mode = "k" })
+
+  local function leave(co, ...)
+    depths[co] = depths[co] - 1
+    return check(...)
+  end
+
+  local function safe_pcall(fn, ...)
+    local co = running()
+    local depth = depths[co] or 0
+    if depth >= PCALL_DEPTH then error(format("pcall is nested more than %d deep", PCALL_DEPTH), 2) end
+    depths[co] = depth + 1
+    return leave(co, pcall(fn, ...))
+  end
+
+  local function handle(handler, ok, ...)
+    if ok then return ok, ... end
+    return false, select(2, safe_pcall(handler, ...))
+  end
+
+  local function safe_xpcall(fn, handler, ...)
+    return handle(handler, safe_pcall(fn, ...))
+  end
+
+  return safe_pcall, safe_xpcall
 end
 
 local function copy(t, ...)
@@ -254,7 +303,7 @@ end
 ---@return table base       names of the API; raises on unknown ones
 ---@return table strings    for Sandbox.lock_strings
 function Sandbox.base(core)
-  local check = core.check
+  local safe_pcall, safe_xpcall = bounded_pcall(core)
   local strings = bounded_string(core)
   local log = log_api(core)
   local base = {
@@ -265,9 +314,7 @@ function Sandbox.base(core)
     ipairs = ipairs,
     next = next,
     pairs = pairs,
-    pcall = function(...)
-      return check(pcall(...))
-    end,
+    pcall = safe_pcall,
     print = function(...)
       local words = pack(...)
       for i = 1, words.n do
@@ -289,9 +336,7 @@ function Sandbox.base(core)
     tonumber = tonumber,
     tostring = tostring,
     type = type,
-    xpcall = function(...)
-      return check(xpcall(...))
-    end,
+    xpcall = safe_xpcall,
     coroutine = Sandbox.frozen(bounded_coroutine(core), "coroutine"),
     log = Sandbox.frozen(log, "log"),
     math = Sandbox.frozen(copy(math, "abs", "acos", "asin", "atan", "ceil", "cos", "deg", "exp", "floor", "fmod", "huge",
