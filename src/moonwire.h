@@ -1,21 +1,24 @@
+// clang-format off
 /** @file moonwire.h  Moonwire as a library: a LwM2M server in one process, driven by the caller's loop.
  *
  * The life of a host:
  *
  *     struct mw_errbuf why;
- *     struct mw_host *host = mw_host_open(&(struct mw_config){ .listen = {"127.0.0.1:5783"} }, &why);
+ *     struct mw_config config = { .listen = { "127.0.0.1:5783" }, .store = "devices.db" };
+ *     struct mw_host *host = mw_host_open(&config, &why);
  *     mw_host_on_event(host, my_event, my_data);
- *     mw_host_run(host);                     or: poll mw_host_fd() for mw_host_timeout_ms(), then
- * mw_host_step() mw_host_close(host);
+ *     mw_host_run(host);      // or poll mw_host_fd() for mw_host_timeout_ms(), then mw_host_step(), in a loop of your own
+ *     mw_host_close(host);
  *
- * Everything runs on the thread that calls mw_host_step or mw_host_run; no function may be called from
- * another one, except mw_host_stop. Callbacks run inside step, never inside another call, and may start
- * operations; they must not run or close the host. Disk work happens on the host's own threads. Two hosts can
- * live in one process: there are no globals, no signal handlers, and nothing is ever printed (see `log`).
+ * Everything runs on the thread that calls mw_host_step or mw_host_run; no function may be called from another one,
+ * except mw_host_stop. Callbacks run inside step and may start operations; they must not run or close the host. They never
+ * run inside another call of yours, with one exception: mw_op_cancel and mw_host_close call back what they end, with
+ * MW_E_CANCELED, before they return. Disk work happens on the host's own threads. Two hosts can live in one process: there
+ * are no globals, no signal handlers, and nothing is ever printed (see `log`).
  *
- * Functions return >= 0 on success and a negative `enum mw_err` on failure. One that takes a callback and
- * fails never calls it; one that succeeds calls it exactly once. Scripts use these same functions: what Lua
- * can do, C can do. */
+ * Functions return >= 0 on success and a negative `enum mw_err` on failure. One that takes a callback and fails never calls
+ * it; one that succeeds calls it exactly once. Scripts use these same functions: what a unit can do, C can do. */
+// clang-format on
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,8 +28,9 @@
 extern "C" {
 #endif
 
-/* ---- errors
- * ------------------------------------------------------------------------------------------------- */
+// clang-format off
+/* ---- errors -------------------------------------------------------------------------------------- */
+// clang-format on
 
 /** X(name, number, word used in logs and as Lua's third return value, sentence) */
 #define MW_ERR_LIST(X)                                                                                       \
@@ -66,8 +70,9 @@ const char *mw_err_word(int code);
 /** The sentence of @p code; static memory. */
 const char *mw_err_text(int code);
 
-/* ---- paths and values (LwM2M Core, "Identifiers" and Appendix C)
- * ---------------------------------------------- */
+// clang-format off
+/* ---- paths and values (LwM2M Core, "Identifiers" and Appendix C) --------------------------------- */
+// clang-format on
 
 /** Borrowed bytes. */
 struct mw_bytes {
@@ -123,8 +128,9 @@ struct mw_node {
 	double time_s; /**< Unix seconds, if has_time */
 };
 
-/* ---- log
- * ------------------------------------------------------------------------------------------------------ */
+// clang-format off
+/* ---- log ----------------------------------------------------------------------------------------- */
+// clang-format on
 
 /** ERROR = an operator must act; WARN = a peer or a script misbehaved; INFO = once per device lifecycle;
  *  DEBUG = per message; TRACE = bytes. Keys and private payloads are never logged. */
@@ -145,8 +151,9 @@ typedef void mw_log_cb(
 const char *mw_log_level_name(enum mw_log_level level);
 const char *mw_log_group_name(enum mw_log_group group);
 
-/* ---- host
- * ----------------------------------------------------------------------------------------------------- */
+// clang-format off
+/* ---- host ---------------------------------------------------------------------------------------- */
+// clang-format on
 
 struct mw_host;
 
@@ -166,8 +173,8 @@ struct mw_config {
 	uint32_t max_devices;                 /**< default 2,000,000; more are refused with 5.03 */
 	uint32_t max_observations_per_device; /**< default 128 */
 	uint32_t ack_timeout_ms;              /**< default 2000 */
-	uint32_t dedup_bytes;       /**< stored answers for repeated requests, about 56 bytes each; default 64 MiB */
-	uint32_t commit_ms, commit_rows;      /**< group commit; defaults 5 and 1000 */
+	uint32_t dedup_bytes; /**< stored answers for repeated requests, about 56 bytes each; default 64 MiB */
+	uint32_t commit_ms, commit_rows; /**< group commit; defaults 5 and 1000 */
 };
 
 /** Opens store, definitions and sockets, and loads the registrations; blocks while it does. NULL on failure.
@@ -193,8 +200,9 @@ const char *mw_host_error(const struct mw_host *host);
 /** Level of one group ("reg", "all") while the host runs; MW_E_NOTFOUND for unknown names. */
 int mw_host_log_level(struct mw_host *host, const char *group, const char *level);
 
-/* ---- devices
- * -------------------------------------------------------------------------------------------------- */
+// clang-format off
+/* ---- devices ------------------------------------------------------------------------------------- */
+// clang-format on
 
 /** A device by number: never a pointer. It stays valid to hold; a device that is gone answers MW_E_NOTFOUND.
  */
@@ -229,8 +237,9 @@ int mw_device_info(struct mw_host *host, struct mw_device_ref dev, struct mw_dev
 int mw_device_links(struct mw_host *host, struct mw_device_ref dev,
 	void (*cb)(void *ud, uint16_t oid, uint16_t iid), void *ud);
 
-/* ---- operations (LwM2M Core, "Device Management and Service Enablement", "Information Reporting")
- * -------------- */
+// clang-format off
+/* ---- operations (LwM2M Core, "Device Management and Service Enablement", "Information Reporting")  */
+// clang-format on
 
 struct mw_result {
 	int err; /**< 0: the device answered; else MW_E_TIMEOUT, MW_E_RESET, MW_E_CANCELED, MW_E_FORMAT, ... */
@@ -268,8 +277,9 @@ int64_t mw_write_attributes(struct mw_host *host, struct mw_device_ref dev, cons
 /** Cancels an operation: its callback comes with MW_E_CANCELED before this returns. */
 int mw_op_cancel(struct mw_host *host, int64_t op);
 
-/* ---- events and the feed
- * ---------------------------------------------------------------------------------------- */
+// clang-format off
+/* ---- events and the feed ------------------------------------------------------------------------- */
+// clang-format on
 
 enum mw_event_kind {
 	MW_EVENT_REGISTERED = 1, /**< after its 2.01 has left */
@@ -318,6 +328,69 @@ int mw_put_event(struct mw_host *host, struct mw_device_ref dev, int64_t time_ms
 /** Raising counts up the device's alarm of that type while it is not cleared; MW_ALARM_CLEARED ends it. */
 int mw_put_alarm(struct mw_host *host, struct mw_device_ref dev, int64_t time_ms, struct mw_bytes type,
 	enum mw_severity severity, enum mw_alarm_status status, struct mw_bytes text, const struct mw_path *path);
+
+// clang-format off
+/* ---- scripts -------------------------------------------------------------------------------------- */
+// clang-format on
+
+struct mw_script;
+struct mw_clock;
+
+/** Zero is the default everywhere. Strings are copied. */
+struct mw_script_config {
+	const char *lua_dir;     /**< folder that holds moonwire/script/init.lua; becomes the only package.path */
+	const char *scripts_dir; /**< folder of the units; NULL = none */
+	size_t memory_max;       /**< bytes of the whole Lua state; 0 = 64 MiB */
+	int32_t budget;      /**< instructions of one entry (an event, a step of a coroutine); 0 = 5,000,000 */
+	int32_t load_budget; /**< instructions for loading one unit; 0 = 20,000,000 */
+	uint32_t tasks_max;  /**< coroutines that may wait at a time; 0 = 2000 */
+	bool lenient;        /**< start without the units that fail, instead of refusing to start */
+	bool watch;          /**< reload when files change; needs a host */
+	const struct mw_clock *clock; /**< for "a hook was slow"; borrowed; NULL = the machine's */
+};
+
+/** Creates the state, loads all units, and listens to @p host's events.
+ *  @param host  borrowed, must outlive the script; NULL = nothing to talk to, for checks and tests
+ *  @return NULL on failure; @p e then names file, line and reason of the first problem, the log has all */
+struct mw_script *mw_script_open(
+	struct mw_host *host, const struct mw_script_config *config, struct mw_errbuf *e);
+/** Ends all coroutines; operations that they wait for are cancelled. NULL is allowed. */
+void mw_script_close(struct mw_script *s);
+
+/** One file of a load: what happened to it. @param line  0 = none known. @param reason  "" if ok. All
+ * borrowed. The last call of a load has @p file NULL: @p ok = all is well and (unless only checked) in use.
+ */
+typedef void mw_script_report_cb(void *ud, const char *file, int line, const char *reason, bool ok);
+
+/** Loads what changed on disk, all or nothing, or (@p check_only) stops before anything is exchanged.
+ *  With a watch the files are read on a worker thread and @p cb comes later, from the loop; else before the
+ * return.
+ *  @param unit  load this one and what depends on it even if unchanged; NULL = everything that changed
+ *  @param cb    may be NULL
+ *  @return 0; MW_E_NOTFOUND: no such unit; MW_E_STATE: no folder, or a reload is being waited for */
+int mw_script_reload(
+	struct mw_script *s, const char *unit, bool check_only, mw_script_report_cb *cb, void *ud);
+
+/** Checks a folder of units without a host: the same code as a reload, up to before the exchange.
+ *  @return number of files with problems, or MW_E_NOTFOUND (no such folder), MW_E_SCRIPT (library),
+ * MW_E_NOMEM */
+int mw_script_check(
+	const char *lua_dir, const char *scripts_dir, mw_script_report_cb *cb, void *ud, struct mw_errbuf *e);
+
+struct mw_script_unit {
+	const char *name;       /**< "protocols/temperature.lua" */
+	uint32_t generation;    /**< 1 for the first one loaded; 0 = none is in use */
+	const char *hash;       /**< of the text in use; "" if none */
+	int64_t loaded_ms;      /**< wall time */
+	const char *last_error; /**< "" if none; cleared when a new generation is loaded */
+	uint64_t n_errors;      /**< since the host started */
+};
+
+/** Calls @p cb for every unit, in no particular order; @p u is borrowed for the call. */
+void mw_script_units(struct mw_script *s, void (*cb)(void *ud, const struct mw_script_unit *u), void *ud);
+
+/** Counters, as mw_host_stats. */
+void mw_script_stats(struct mw_script *s, void (*cb)(void *ud, const char *name, uint64_t value), void *ud);
 
 /** Counters of all layers, as (name, value) pairs such as "udp.kernel_drops"; names are stable. */
 void mw_host_stats(struct mw_host *host, void (*cb)(void *ud, const char *name, uint64_t value), void *ud);

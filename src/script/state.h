@@ -4,6 +4,7 @@
  * wait; plan.c turns declarations into tables that C can walk; dispatch.c takes the host's events through
  * them; auto.c starts the observations that protocols ask for; l_*.c are what Lua sees. */
 #pragma once
+#include "base/clock.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
