@@ -1,7 +1,8 @@
 /** @file err.h  Error codes of the whole project, and the text that goes with one.
  *
- * A function that can fail returns >= 0 on success and a negative `enum mw_err` on failure. Where a caller can
- * do something with a sentence, the function also takes a `struct mw_errbuf *` and fills it on failure. */
+ * A function that can fail returns >= 0 on success and a negative `enum mw_err` on failure. Where a caller
+ * can do something with a sentence, the function also takes a `struct mw_errbuf *` and fills it on failure.
+ */
 #pragma once
 #include "moonwire.h"
 

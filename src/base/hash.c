@@ -68,7 +68,8 @@ static uint32_t id_of(uint64_t slot)
 	return (uint32_t)slot - ID_OFFSET;
 }
 
-/* The slot keeps the upper half of the hash, so the place must follow from that half alone: a move has no key. */
+/* The slot keeps the upper half of the hash, so the place must follow from that half alone: a move has no
+ * key. */
 static size_t place_of(const struct mw_index_table *t, uint64_t hash)
 {
 	return (size_t)(hash >> 32) * 0x9e3779b1u >> 7 & t->mask;
@@ -86,8 +87,8 @@ void mw_index_deinit(struct mw_index *ix)
 	*ix = (struct mw_index){0};
 }
 
-static uint32_t table_find(const struct mw_index_table *t, uint64_t hash, mw_index_eq_fn *eq, const void *ud,
-	const void *key)
+static uint32_t table_find(
+	const struct mw_index_table *t, uint64_t hash, mw_index_eq_fn *eq, const void *ud, const void *key)
 {
 	if (!t->slots)
 		return MW_INDEX_NONE;
@@ -148,7 +149,8 @@ static void move_some(struct mw_index *ix)
 /* A table full of removed slots is rebuilt at the same size; one full of entries doubles. */
 static int start_move(struct mw_index *ix)
 {
-	while (ix->old.slots) /* the last move has not ended yet: cannot happen with 16 moves a call, but be sure */
+	while (
+		ix->old.slots) /* the last move has not ended yet: cannot happen with 16 moves a call, but be sure */
 		move_some(ix);
 	size_t n = ix->now.slots ? ix->now.mask + 1 : FIRST_SLOTS;
 	while (n < ix->count * 2 + 2)

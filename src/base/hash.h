@@ -1,7 +1,7 @@
 /** @file hash.h  Keyed hash (SipHash-1-3) and an index from keys to 32-bit ids.
  *
- * The index stores no keys: it holds (hash, id) pairs and asks the owner whether an id has the wanted key. Growing
- * is spread over the following calls, so that no single packet pays for moving a million entries. */
+ * The index stores no keys: it holds (hash, id) pairs and asks the owner whether an id has the wanted key.
+ * Growing is spread over the following calls, so that no single packet pays for moving a million entries. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,7 +39,8 @@ uint32_t mw_index_find(
 int mw_index_add(struct mw_index *ix, uint64_t hash, uint32_t id);
 /** Removes the entry (hash, id); false when there is none. */
 bool mw_index_remove(struct mw_index *ix, uint64_t hash, uint32_t id);
-/** The first entry whose hash looks the same, unchecked, or MW_INDEX_NONE: good for a prefetch of the item. */
+/** The first entry whose hash looks the same, unchecked, or MW_INDEX_NONE: good for a prefetch of the item.
+ */
 uint32_t mw_index_peek(const struct mw_index *ix, uint64_t hash);
 /** Brings the first slot of @p hash into the cache; for batches of look-ups. */
 void mw_index_prefetch(const struct mw_index *ix, uint64_t hash);

@@ -38,4 +38,5 @@ static inline void mw_list_remove(struct mw_list *node)
 #define MW_LIST_FOREACH(it, head) for (struct mw_list *it = (head)->next; it != (head); it = it->next)
 /** The body may remove @p it. */
 #define MW_LIST_FOREACH_SAFE(it, head)                                                                       \
-	for (struct mw_list *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, it##_next = it->next)
+	for (struct mw_list *it = (head)->next, *it##_next = it->next; it != (head);                             \
+		 it = it##_next, it##_next = it->next)

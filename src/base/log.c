@@ -19,8 +19,8 @@ void mw_log_init(struct mw_log *log, mw_log_cb *cb, void *ud, enum mw_log_level 
 	memset(log->level, (int)level, sizeof(log->level));
 }
 
-/* What a peer sends may stand in a line: control bytes would let it forge lines or drive a terminal. U+0080 to U+009F (c2 80
- * to c2 9f in UTF-8) are control characters as well: U+009B starts a terminal's commands. */
+/* What a peer sends may stand in a line: control bytes would let it forge lines or drive a terminal. U+0080
+ * to U+009F (c2 80 to c2 9f in UTF-8) are control characters as well: U+009B starts a terminal's commands. */
 static void mask_control_bytes(char *text)
 {
 	for (unsigned char *p = (unsigned char *)text; *p; p++) {
@@ -31,8 +31,8 @@ static void mask_control_bytes(char *text)
 	}
 }
 
-void mw_log_write(struct mw_log *log, enum mw_log_level level, enum mw_log_group group, const char *file, int line,
-	const char *fmt, ...)
+void mw_log_write(struct mw_log *log, enum mw_log_level level, enum mw_log_group group, const char *file,
+	int line, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;

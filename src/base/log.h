@@ -16,8 +16,8 @@ struct mw_log {
 
 /** All groups to @p level. */
 void mw_log_init(struct mw_log *log, mw_log_cb *cb, void *ud, enum mw_log_level level);
-void mw_log_write(struct mw_log *log, enum mw_log_level level, enum mw_log_group group, const char *file, int line,
-	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void mw_log_write(struct mw_log *log, enum mw_log_level level, enum mw_log_group group, const char *file,
+	int line, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /** Sets the level of "all" or of one group by name; MW_E_NOTFOUND for an unknown name of either. */
 int mw_log_set(struct mw_log *log, const char *group, const char *level);
 

@@ -26,7 +26,8 @@ static int add_chunk(struct mw_pool *p)
 	if (!chunks)
 		return -1;
 	p->chunks = chunks;
-	chunks[p->n_chunks] = aligned_alloc(CACHE_LINE, MW_POOL_CHUNK * p->item_size); /* 4096 items: a multiple of it */
+	chunks[p->n_chunks] =
+		aligned_alloc(CACHE_LINE, MW_POOL_CHUNK * p->item_size); /* 4096 items: a multiple of it */
 	if (!chunks[p->n_chunks])
 		return -1;
 	p->n_chunks++;

@@ -1,5 +1,5 @@
-/** @file pool.h  Fixed-size items in big chunks, named by a 32-bit index. Items never move, chunks are never freed
- *  before the pool is. Who may hold an index across events adds a generation of his own to the item. */
+/** @file pool.h  Fixed-size items in big chunks, named by a 32-bit index. Items never move, chunks are never
+ * freed before the pool is. Who may hold an index across events adds a generation of his own to the item. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -27,8 +27,9 @@ static void unlink_timer(struct mw_timer *t)
 	t->pprev = NULL;
 }
 
-/* Level l holds timers whose tick differs from the wheel's first in digit l (base 64). Then the slot is reached
- * exactly when the lower digits of the wheel's tick become zero, and the timer moves one level down or fires. */
+/* Level l holds timers whose tick differs from the wheel's first in digit l (base 64). Then the slot is
+ * reached exactly when the lower digits of the wheel's tick become zero, and the timer moves one level down
+ * or fires. */
 static void place(struct mw_wheel *w, struct mw_timer *t)
 {
 	if (t->due_tick <= w->tick) {

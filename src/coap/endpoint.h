@@ -134,13 +134,14 @@ void mw_coap_prefetch(struct mw_coap *c, const struct mw_addr *from, const uint8
 
 /** Answers a request. Piggybacked on the ACK if that is still possible, otherwise separate (CON to a CON).
  *  @return 0; MW_E_NOTFOUND (see struct mw_coap_reply), MW_E_NOMEM, MW_E_LIMIT (options do not fit, no
- *  budget to keep a long body, or max_exchanges separate answers unacknowledged); the last two leave it open */
+ *  budget to keep a long body, or max_exchanges separate answers unacknowledged); the last two leave it open
+ */
 int mw_coap_respond(
 	struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_response *resp);
 /** Acknowledges a CON notification after MW_COAP_ACK_LATER; for a NON it does nothing. */
 int mw_coap_ack(struct mw_coap *c, const struct mw_coap_reply *reply);
-/** After MW_COAP_ACK_LATER, when it could not be made durable: nothing is sent, and the notification counts as never
- *  received, so that the device's repetition of it is taken up again. */
+/** After MW_COAP_ACK_LATER, when it could not be made durable: nothing is sent, and the notification counts
+ * as never received, so that the device's repetition of it is taken up again. */
 void mw_coap_drop(struct mw_coap *c, const struct mw_coap_reply *reply);
 
 /** A request of ours. Strings and bytes are copied. */

@@ -5,7 +5,8 @@
 /* A notification whose further blocks are being fetched. */
 struct fetch {
 	struct mw_coap *c;
-	struct mw_coap_reply reply; /**< to the notification; its token is the observation's, the fetch has its own */
+	struct mw_coap_reply
+		reply; /**< to the notification; its token is the observation's, the fetch has its own */
 };
 
 static void forget(struct mw_coap *c, const struct mw_coap_token *token)
@@ -45,8 +46,8 @@ static void settle(struct mw_coap *c, const struct mw_coap_reply *reply, enum mw
 	}
 }
 
-/* The ACK waits until the whole is there and taken: what was acknowledged may not be lost. Until then the device
- * repeats its first block, which meets an open record and stays unanswered. */
+/* The ACK waits until the whole is there and taken: what was acknowledged may not be lost. Until then the
+ * device repeats its first block, which meets an open record and stays unanswered. */
 static void on_fetched(void *ud, const struct mw_coap_result *result)
 {
 	struct fetch *f = ud;

@@ -36,7 +36,7 @@ struct mw_host {
 	struct mw_listener *listeners;
 	size_t n_listeners, cap_listeners;
 	int last_listener;
-	unsigned delivering; /* events under delivery: then no listener moves */
+	unsigned delivering;   /* events under delivery: then no listener moves */
 	struct mw_list timers; /* of mw_host_after */
 	int64_t last_timer;
 	struct mw_errbuf error;

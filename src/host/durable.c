@@ -50,8 +50,10 @@ static int delete_registration(void *ud, const struct mw_device *d)
 static int put_observation(void *ud, const struct mw_device *d, const struct mw_observation *o)
 {
 	struct mw_host *h = ud;
-	struct mw_observation_row row = {
-		.token = o->token, .device_id = d->id, .path = o->path, .format = o->format,
+	struct mw_observation_row row = {.token = o->token,
+		.device_id = d->id,
+		.path = o->path,
+		.format = o->format,
 		.is_active = o->state == MW_OBSERVATION_ACTIVE};
 	return mw_store_put_observation(h->store, &row);
 }

@@ -37,9 +37,9 @@ void mw_host_off_event(struct mw_host *h, int id)
 		compact(h);
 }
 
-/* One listener that could not put its items is enough to keep the ACK back: the device will send again. A listener may
- * remove itself or others, whose places stay empty until the outermost delivery ends; one that is added meanwhile hears
- * the next event first. */
+/* One listener that could not put its items is enough to keep the ACK back: the device will send again. A
+ * listener may remove itself or others, whose places stay empty until the outermost delivery ends; one that
+ * is added meanwhile hears the next event first. */
 int mw_host_deliver(void *ud, const struct mw_event *event)
 {
 	struct mw_host *h = ud;

@@ -158,7 +158,8 @@ static int open_lwm2m(struct mw_host *h, const struct mw_config *config, struct 
 		.default_lifetime_s = or_default(config->default_lifetime_s, 86400),
 		.max_devices = or_default(config->max_devices, 2000000),
 		.max_observations_per_device = or_default(config->max_observations_per_device, 128),
-		.coap = {.ack_timeout_ms = config->ack_timeout_ms, .dedup_bytes = or_default(config->dedup_bytes, 64u << 20)},
+		.coap = {.ack_timeout_ms = config->ack_timeout_ms,
+			.dedup_bytes = or_default(config->dedup_bytes, 64u << 20)},
 	};
 	struct mw_coap_transport transport = {.send = send_datagram, .ud = h};
 	struct mw_durable durable = mw_host_durable(h);

@@ -114,8 +114,9 @@ static bool on_observation(void *ud, const struct mw_observation_row *row)
 	struct loading *ld = ud;
 	struct mw_device *d = by_number(ld, row->device_id);
 	if (!d || !mw_device_is_registered(d))
-		return true; /* left over from a registration that has ended: nobody will notify under it */
-	if (!row->is_active) { /* we went down before the device confirmed it: whoever wanted it has to ask again */
+		return true;       /* left over from a registration that has ended: nobody will notify under it */
+	if (!row->is_active) { /* we went down before the device confirmed it: whoever wanted it has to ask again
+							*/
 		mw_store_delete_observation(ld->host->store, row->token);
 		return true;
 	}

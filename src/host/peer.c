@@ -1,4 +1,5 @@
-/* Addresses of peers in the store. `local` of a struct mw_addr counts in one process only, so it is spelt out. */
+/* Addresses of peers in the store. `local` of a struct mw_addr counts in one process only, so it is spelt
+ * out. */
 #include "base/buf.h"
 #include "host/core.h"
 

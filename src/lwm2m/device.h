@@ -1,8 +1,9 @@
 /** @file device.h  The device table: every device that ever registered, and what is known of it now.
  *
- * A device is a fixed-size item in a pool, named outside this layer by (index, generation). Look-ups by endpoint and by
- * location are one hash probe; nothing walks over devices except mw_devices_next, for listings.
- * It owns names and lists; registration.c decides what happens to them, observation.c owns the observations. */
+ * A device is a fixed-size item in a pool, named outside this layer by (index, generation). Look-ups by
+ * endpoint and by location are one hash probe; nothing walks over devices except mw_devices_next, for
+ * listings. It owns names and lists; registration.c decides what happens to them, observation.c owns the
+ * observations. */
 #pragma once
 #include "base/hash.h"
 #include "base/list.h"
@@ -15,7 +16,14 @@
 enum mw_lwm2m_version { MW_LWM2M_1_0 = 10, MW_LWM2M_1_1 = 11, MW_LWM2M_1_2 = 12 };
 
 /** Bindings as bits, Core "Binding Mode". */
-enum { MW_BINDING_U = 1, MW_BINDING_T = 2, MW_BINDING_S = 4, MW_BINDING_N = 8, MW_BINDING_M = 16, MW_BINDING_H = 32 };
+enum {
+	MW_BINDING_U = 1,
+	MW_BINDING_T = 2,
+	MW_BINDING_S = 4,
+	MW_BINDING_N = 8,
+	MW_BINDING_M = 16,
+	MW_BINDING_H = 32
+};
 
 /** Seldom sent parameters, allocated only for devices that have them. */
 struct mw_device_extra {
@@ -24,17 +32,18 @@ struct mw_device_extra {
 };
 
 struct mw_device {
-	/* What a keep-alive Update touches comes first, in one cache line: with a million devices each line is a miss. */
+	/* What a keep-alive Update touches comes first, in one cache line: with a million devices each line is a
+	 * miss. */
 	_Alignas(64) uint32_t pool_link; /**< the pool's while the item is free */
 	uint32_t index, generation;
-	uint32_t lifetime_s;   /**< 0 = infinite */
-	uint64_t location;     /**< random; 0 = not registered */
-	int64_t expires_ms;    /**< monotonic; INT64_MAX = never. The timer may fire earlier and is then set again */
-	int64_t heard_ms;      /**< monotonic */
+	uint32_t lifetime_s; /**< 0 = infinite */
+	uint64_t location;   /**< random; 0 = not registered */
+	int64_t expires_ms; /**< monotonic; INT64_MAX = never. The timer may fire earlier and is then set again */
+	int64_t heard_ms;   /**< monotonic */
 	struct mw_addr addr;
 	struct mw_timer timer;
-	char *endpoint;         /**< NUL-terminated, UTF-8 without control characters */
-	struct mw_links *links; /**< interned; NULL = not registered */
+	char *endpoint;                /**< NUL-terminated, UTF-8 without control characters */
+	struct mw_links *links;        /**< interned; NULL = not registered */
 	struct mw_device_extra *extra; /**< NULL = nothing special */
 	int64_t id;                    /**< durable number, as in the store */
 	int64_t registered_ms;         /**< wall time */
@@ -47,10 +56,10 @@ struct mw_device {
 	uint8_t version;         /**< enum mw_lwm2m_version */
 	uint8_t binding;         /**< MW_BINDING_ bits */
 	bool queue_mode;
-	bool announced; /**< its 2.01 has left: requests may be sent */
-	bool stored;    /**< the store has a row for it */
-	bool reported;  /**< listeners were told that it is registered */
-	bool unsaved;   /**< what is known here is not in the store yet */
+	bool announced;   /**< its 2.01 has left: requests may be sent */
+	bool stored;      /**< the store has a row for it */
+	bool reported;    /**< listeners were told that it is registered */
+	bool unsaved;     /**< what is known here is not in the store yet */
 	bool new_objects; /**< the list changed, and no listener has been told yet */
 };
 
@@ -73,7 +82,8 @@ struct mw_device *mw_devices_at_location(const struct mw_devices *t, uint64_t lo
 struct mw_device *mw_devices_get(const struct mw_devices *t, struct mw_device_ref ref);
 /** Walks: @p at starts as {0}; NULL at the end. */
 struct mw_device *mw_devices_next(const struct mw_devices *t, struct mw_device_ref *at);
-/** A new, unregistered device. @param id  0 = the next free one. NULL when out of memory or `max` is reached. */
+/** A new, unregistered device. @param id  0 = the next free one. NULL when out of memory or `max` is reached.
+ */
 struct mw_device *mw_devices_add(struct mw_devices *t, const char *endpoint, size_t len, int64_t id);
 /** Removes and frees the device; its timer must be disarmed, its observations gone. */
 void mw_devices_remove(struct mw_devices *t, struct mw_device *d);

@@ -62,7 +62,8 @@ static bool is_lwm2m_root(const struct mw_linkformat_link *link)
 	struct mw_linkformat_attr rt;
 	struct mw_bytes word;
 	struct mw_path path;
-	if (!mw_linkformat_attr_find(link, "rt", &rt) || mw_linkformat_path(link, &path, NULL) < 0 || path.depth > 0)
+	if (!mw_linkformat_attr_find(link, "rt", &rt) || mw_linkformat_path(link, &path, NULL) < 0 ||
+		path.depth > 0)
 		return false;
 	struct mw_bytes rest = rt.value;
 	while (mw_linkformat_word_next(&rest, &word))
@@ -92,7 +93,8 @@ static void read_formats(struct mw_links *l, const struct mw_linkformat_link *li
 static int read_root(struct mw_links *l, const struct mw_linkformat_link *link)
 {
 	const uint8_t *start = link->target.data - 1; /* with the '<' */
-	const uint8_t *end = link->attrs.len ? link->attrs.data + link->attrs.len : link->target.data + link->target.len + 1;
+	const uint8_t *end =
+		link->attrs.len ? link->attrs.data + link->attrs.len : link->target.data + link->target.len + 1;
 	size_t len = link->target.len;
 	while (len && link->target.data[len - 1] == '/')
 		len--;
@@ -159,7 +161,8 @@ static int by_id(const void *a, const void *b)
 	return x->oid != y->oid ? x->oid - y->oid : x->iid - y->iid;
 }
 
-/* Ascending, each once; "object without instance" only where no instance is listed (65535 sorts behind them). */
+/* Ascending, each once; "object without instance" only where no instance is listed (65535 sorts behind them).
+ */
 static void tidy(struct mw_links *l)
 {
 	if (!l->n_items)
@@ -168,7 +171,8 @@ static void tidy(struct mw_links *l)
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < l->n_items; i++) {
 		const struct mw_link *last = n ? &l->items[n - 1] : NULL;
-		bool known = last && last->oid == l->items[i].oid && (l->items[i].iid == MW_ID_NONE || last->iid == l->items[i].iid);
+		bool known = last && last->oid == l->items[i].oid &&
+					 (l->items[i].iid == MW_ID_NONE || last->iid == l->items[i].iid);
 		if (!known)
 			l->items[n++] = l->items[i];
 	}

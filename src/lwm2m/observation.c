@@ -37,7 +37,8 @@ struct mw_observation *mw_observation_by_cookie(struct mw_lwm2m *l, uint64_t coo
 	return o->generation && o->generation == cookie >> 32 ? o : NULL;
 }
 
-struct mw_observation *mw_observation_find(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path)
+struct mw_observation *mw_observation_find(
+	struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path)
 {
 	for (uint32_t i = d->first_observation; i != MW_POOL_NONE; i = at(l, i)->next)
 		if (mw_path_eq(&at(l, i)->path, path))
@@ -134,17 +135,18 @@ static void on_durable(void *ud, const void *ticket, int status)
 }
 
 /* The device says that the observation is over, e.g. 4.04 since the instance is gone. */
-static void ended_by_device(struct mw_lwm2m *l, const struct mw_device *d, struct mw_observation *o, uint8_t code)
+static void ended_by_device(
+	struct mw_lwm2m *l, const struct mw_device *d, struct mw_observation *o, uint8_t code)
 {
 	char path[MW_PATH_TEXT_MAX];
 	mw_path_print(&o->path, path);
-	MW_LOG(l->log, INFO, OBS, "ep=%s observation of %s ended by the device with %d.%02d", d->endpoint, path, code >> 5,
-		code & 31);
+	MW_LOG(l->log, INFO, OBS, "ep=%s observation of %s ended by the device with %d.%02d", d->endpoint, path,
+		code >> 5, code & 31);
 	mw_observation_remove(l, o);
 }
 
-static enum mw_coap_verdict take_values(struct mw_lwm2m *l, struct mw_device *d, const struct mw_observation *o,
-	const struct mw_coap_notification *n)
+static enum mw_coap_verdict take_values(struct mw_lwm2m *l, struct mw_device *d,
+	const struct mw_observation *o, const struct mw_coap_notification *n)
 {
 	struct mw_errbuf why = {0};
 	struct mw_path path = o->path; /* listeners may end the observation */
@@ -167,7 +169,8 @@ enum mw_coap_verdict mw_observation_notified(void *ud, const struct mw_coap_noti
 	if (!d || !mw_device_is_registered(d))
 		return MW_COAP_REFUSE;
 	if (!mw_addr_eq(&d->addr, &n->result.from)) {
-		/* A reset would end the observation for good, although the device has only moved: its next Update tells. */
+		/* A reset would end the observation for good, although the device has only moved: its next Update
+		 * tells. */
 		l->stats.foreign_notifications++;
 		return MW_COAP_IGNORE;
 	}

@@ -1,7 +1,8 @@
-/** @file observation.h  Which paths of which device are observed, under which token (Core "Information Reporting").
+/** @file observation.h  Which paths of which device are observed, under which token (Core "Information
+ * Reporting").
  *
- * Records of 48 bytes in a pool, linked per device. The CoAP endpoint knows tokens and order; this file knows devices and
- * paths; the store has a copy, so that a notification after a restart still finds its meaning. */
+ * Records of 48 bytes in a pool, linked per device. The CoAP endpoint knows tokens and order; this file knows
+ * devices and paths; the store has a copy, so that a notification after a restart still finds its meaning. */
 #pragma once
 #include "lwm2m/server.h"
 
@@ -13,7 +14,7 @@ enum mw_observation_state {
 struct mw_observation {
 	uint32_t pool_link;
 	uint32_t index, generation;
-	uint32_t next; /**< of the same device, MW_POOL_NONE at the end */
+	uint32_t next;  /**< of the same device, MW_POOL_NONE at the end */
 	uint64_t token; /**< the 8 bytes, big endian */
 	struct mw_device_ref dev;
 	struct mw_path path;
@@ -27,7 +28,8 @@ int mw_observation_add(
 /** As add, with a token from the store; it is active at once. */
 int mw_observation_restore(
 	struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, uint64_t token, uint16_t format);
-struct mw_observation *mw_observation_find(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path);
+struct mw_observation *mw_observation_find(
+	struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path);
 /** By the cookie that goes through the CoAP endpoint; NULL if it is gone. */
 struct mw_observation *mw_observation_by_cookie(struct mw_lwm2m *l, uint64_t cookie);
 uint64_t mw_observation_cookie(const struct mw_observation *o);

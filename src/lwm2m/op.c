@@ -16,8 +16,7 @@ int64_t mw_op_id(const struct mw_op *op)
 	return (int64_t)op->serial << 32 | op->index;
 }
 
-static int check(
-	const struct mw_device *d, const struct mw_path *path, struct mw_errbuf *e)
+static int check(const struct mw_device *d, const struct mw_path *path, struct mw_errbuf *e)
 {
 	if (path->depth == 0 || path->depth > 4)
 		return mw_fail(e, MW_E_PATH, "the root has no values: name an object, e.g. /3/0");
@@ -26,12 +25,13 @@ static int check(
 	if (!mw_device_is_registered(d) || !d->announced)
 		return mw_fail(e, MW_E_STATE, "device %s is not registered", d->endpoint);
 	if (path->depth == 4 && d->version < MW_LWM2M_1_1)
-		return mw_fail(e, MW_E_PATH, "resource instances have no paths in LwM2M 1.0, which %s speaks", d->endpoint);
+		return mw_fail(
+			e, MW_E_PATH, "resource instances have no paths in LwM2M 1.0, which %s speaks", d->endpoint);
 	return 0;
 }
 
-struct mw_op *mw_op_new(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb, void *ud,
-	int *rc, struct mw_errbuf *e)
+struct mw_op *mw_op_new(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb,
+	void *ud, int *rc, struct mw_errbuf *e)
 {
 	*rc = check(d, path, e);
 	if (*rc < 0)

@@ -59,7 +59,8 @@ static void on_durable(void *ud, const void *ticket, int status)
 }
 
 /* A 2.05 without the Observe option is an answer, but no observation (RFC 7641 section 3.1). */
-static void first_value(struct mw_op *op, struct mw_device *d, struct mw_observation *o, const struct mw_coap_result *r)
+static void first_value(
+	struct mw_op *op, struct mw_device *d, struct mw_observation *o, const struct mw_coap_result *r)
 {
 	struct mw_lwm2m *l = op->server;
 	struct mw_errbuf why = {0};
@@ -67,7 +68,8 @@ static void first_value(struct mw_op *op, struct mw_device *d, struct mw_observa
 	int rc = mw_values_decode(l, d, &path, r->content_format, r->body, &why);
 	if (r->observing) {
 		o->state = MW_OBSERVATION_ACTIVE;
-		l->durable.put_observation(l->durable.ud, d, o); /* confirmed: only such a row counts after a restart */
+		l->durable.put_observation(
+			l->durable.ud, d, o); /* confirmed: only such a row counts after a restart */
 	} else {
 		mw_observation_remove(l, o);
 		rc = mw_fail(&why, MW_E_UNSUPPORTED, "the device answered, but did not establish the observation");
@@ -111,8 +113,8 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 	first_value(op, d, o, r);
 }
 
-int64_t mw_op_observe(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb, void *ud,
-	struct mw_errbuf *e)
+int64_t mw_op_observe(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb,
+	void *ud, struct mw_errbuf *e)
 {
 	if (mw_observation_find(l, d, path))
 		return mw_op_read(l, d, path, cb, ud, e);
@@ -154,8 +156,8 @@ static void on_forgotten(struct mw_timer *t, void *ud)
 	mw_op_finish(MW_CONTAINER_OF(t, struct mw_op, timer), &res);
 }
 
-/* The endpoint goes on knowing the token until the request is answered, so that a notification which crosses it is not
- * taken for the answer. Cookie 0 is no observation's. */
+/* The endpoint goes on knowing the token until the request is answered, so that a notification which crosses
+ * it is not taken for the answer. Cookie 0 is no observation's. */
 static int send_cancel(struct mw_op *op, struct mw_observation *o)
 {
 	struct mw_lwm2m *l = op->server;

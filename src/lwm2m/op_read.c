@@ -1,4 +1,5 @@
-/* Read: GET with Accept (Core "Read"). A device that answers 4.06 or 4.15 is asked again in the next format. */
+/* Read: GET with Accept (Core "Read"). A device that answers 4.06 or 4.15 is asked again in the next format.
+ */
 #include "base/err.h"
 #include "codec/format.h"
 #include "lwm2m/op.h"
@@ -30,7 +31,8 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 		return;
 	}
 	d->heard_ms = mw_mono_now(&l->clock).ms;
-	if ((r->code == MW_COAP_NOT_ACCEPTABLE || r->code == MW_COAP_UNSUPPORTED_FORMAT) && try_next_format(op, d))
+	if ((r->code == MW_COAP_NOT_ACCEPTABLE || r->code == MW_COAP_UNSUPPORTED_FORMAT) &&
+		try_next_format(op, d))
 		return;
 	if (r->code >> 5 != 2) {
 		mw_op_finish_coap(op, r);
@@ -39,13 +41,14 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 	struct mw_errbuf why = {0};
 	struct mw_path path = op->path;
 	int rc = mw_values_decode(l, d, &path, r->content_format, r->body, &why);
-	if (rc == 0 && r->content_format != MW_COAP_NO_FORMAT && mw_op_format(d, op->attempt) == (int)r->content_format)
+	if (rc == 0 && r->content_format != MW_COAP_NO_FORMAT &&
+		mw_op_format(d, op->attempt) == (int)r->content_format)
 		d->format = (uint16_t)r->content_format;
 	mw_op_finish_values(op, MW_SOURCE_READ, rc, r->code, why.text);
 }
 
-int64_t mw_op_read(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb, void *ud,
-	struct mw_errbuf *e)
+int64_t mw_op_read(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb,
+	void *ud, struct mw_errbuf *e)
 {
 	int rc;
 	struct mw_op *op = mw_op_new(l, d, path, cb, ud, &rc, e);

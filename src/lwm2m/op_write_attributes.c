@@ -1,4 +1,5 @@
-/* Write-Attributes: PUT with the attributes as queries, no payload, no Content-Format (Core "Write-Attributes"). */
+/* Write-Attributes: PUT with the attributes as queries, no payload, no Content-Format (Core
+ * "Write-Attributes"). */
 #include "base/err.h"
 #include "lwm2m/op.h"
 
@@ -11,7 +12,8 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 	mw_op_finish_coap(ud, r);
 }
 
-/* Cuts "pmin=10&pmax=300" in @p text into @p query; the number of attributes, or 0 when there are none or too many. */
+/* Cuts "pmin=10&pmax=300" in @p text into @p query; the number of attributes, or 0 when there are none or too
+ * many. */
 static size_t split(char *text, const char **query)
 {
 	size_t n = 0;

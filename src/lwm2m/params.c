@@ -27,12 +27,17 @@ static bool is_key(const struct parameter *p, const char *name)
 	return p->key.len == strlen(name) && !memcmp(p->key.data, name, p->key.len);
 }
 
-/* Endpoint names end up in logs, files and URLs: they are UTF-8 (as CoAP demands) and free of control characters. */
+/* Endpoint names end up in logs, files and URLs: they are UTF-8 (as CoAP demands) and free of control
+ * characters. */
 static bool is_clean_utf8(struct mw_bytes s)
 {
 	for (size_t i = 0; i < s.len;) {
 		uint8_t c = s.data[i++];
-		unsigned more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 9;
+		unsigned more = c < 0x80                ? 0
+						: c >= 0xc2 && c < 0xe0 ? 1
+						: c >= 0xe0 && c < 0xf0 ? 2
+						: c >= 0xf0 && c < 0xf5 ? 3
+												: 9;
 		if (more == 9 || c < 0x20 || c == 0x7f || more > s.len - i)
 			return false;
 		uint32_t point = more ? c & (0x3fu >> more) : c;
@@ -42,7 +47,8 @@ static bool is_clean_utf8(struct mw_bytes s)
 			point = point << 6 | (s.data[i] & 0x3f);
 		}
 		bool overlong = (more == 2 && point < 0x800) || (more == 3 && point < 0x10000);
-		if (overlong || point > 0x10ffff || (point >= 0xd800 && point < 0xe000) || (point >= 0x80 && point < 0xa0))
+		if (overlong || point > 0x10ffff || (point >= 0xd800 && point < 0xe000) ||
+			(point >= 0x80 && point < 0xa0))
 			return false;
 	}
 	return true;
@@ -132,7 +138,8 @@ static int parse_sms(struct mw_params *p, const struct parameter *q, struct mw_e
 	return 0;
 }
 
-/* Parameters that the standard does not know are kept for scripts, whatever they are, as long as they are text. */
+/* Parameters that the standard does not know are kept for scripts, whatever they are, as long as they are
+ * text. */
 static int keep_extra(struct mw_params *p, const struct parameter *q, struct mw_errbuf *why)
 {
 	size_t used = strlen(p->extra);
@@ -140,10 +147,12 @@ static int keep_extra(struct mw_params *p, const struct parameter *q, struct mw_
 	if (!all.len)
 		return 0;
 	if (!is_clean_utf8(all) || used + all.len + 2 > sizeof(p->extra)) {
-		mw_fail(why, 0, "unknown parameters must be text of at most %d bytes in all", MW_PARAMS_EXTRA_MAX - 2);
+		mw_fail(
+			why, 0, "unknown parameters must be text of at most %d bytes in all", MW_PARAMS_EXTRA_MAX - 2);
 		return MW_COAP_BAD_REQUEST;
 	}
-	snprintf(p->extra + used, sizeof(p->extra) - used, "%s%.*s", used ? "&" : "", (int)all.len, (const char *)all.data);
+	snprintf(p->extra + used, sizeof(p->extra) - used, "%s%.*s", used ? "&" : "", (int)all.len,
+		(const char *)all.data);
 	return 0;
 }
 

@@ -1,4 +1,5 @@
-/** @file params.h  Query parameters of Register and Update (Core "Register", Transport table 6.4.3-1). Pure. */
+/** @file params.h  Query parameters of Register and Update (Core "Register", Transport table 6.4.3-1). Pure.
+ */
 #pragma once
 #include "coap/message.h"
 #include "moonwire.h"
@@ -18,8 +19,8 @@ struct mw_params {
 };
 
 /** Parses the Uri-Query options.
- *  @return 0, or the CoAP code to answer with: 4.00 (bad, doubled or too long; @p why says which), 4.12 (version that
- *          we do not speak: clients step down on it) */
+ *  @return 0, or the CoAP code to answer with: 4.00 (bad, doubled or too long; @p why says which), 4.12
+ * (version that we do not speak: clients step down on it) */
 int mw_params_parse(struct mw_params *p, const struct mw_coap_msg *msg, struct mw_errbuf *why);
 /** Checks the binding letters against the version of the registration: 0 or 4.00. */
 int mw_params_check_binding(const struct mw_params *p, uint8_t version, struct mw_errbuf *why);

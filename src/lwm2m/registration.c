@@ -46,7 +46,8 @@ static void refuse_register(
 {
 	char addr[MW_ADDR_TEXT_MAX];
 	uint64_t n = ++l->stats.refused_registrations;
-	if ((n & (n - 1)) == 0) /* the 1st, 2nd, 4th, ...: whoever sends rubbish must not fill the disk with our log */
+	if ((n & (n - 1)) ==
+		0) /* the 1st, 2nd, 4th, ...: whoever sends rubbish must not fill the disk with our log */
 		MW_LOG(l->log, WARN, REG, "registration from %s refused with %d.%02d: %s (%" PRIu64 " so far)",
 			mw_addr_print(&rq->reply.to, addr), code >> 5, code & 31, why->text, n);
 	mw_registration_refuse(l, &rq->reply, code, why);
@@ -59,7 +60,8 @@ static int64_t deadline(struct mw_lwm2m *l, const struct mw_device *d)
 	return mw_mono_now(&l->clock).ms + ((int64_t)d->lifetime_s + l->config.lifetime_grace_s) * 1000;
 }
 
-/* The timer is not moved at each keep-alive: it fires at the old deadline, sees the new one and is set again. */
+/* The timer is not moved at each keep-alive: it fires at the old deadline, sees the new one and is set again.
+ */
 void mw_registration_touch(struct mw_lwm2m *l, struct mw_device *d)
 {
 	int64_t before = d->expires_ms;
@@ -72,7 +74,8 @@ void mw_registration_touch(struct mw_lwm2m *l, struct mw_device *d)
 		mw_wheel_add(l->wheel, &d->timer, (struct mw_mono){d->expires_ms}, on_timer);
 }
 
-/* Everything that belongs to the registration and not to the device ends here; the store is told by the caller. */
+/* Everything that belongs to the registration and not to the device ends here; the store is told by the
+ * caller. */
 static void end_in_memory(struct mw_lwm2m *l, struct mw_device *d)
 {
 	mw_op_abort_all(l, d);
@@ -107,8 +110,8 @@ static void on_timer(struct mw_timer *t, void *ud)
 	emit(l, d, MW_EVENT_EXPIRED, false);
 }
 
-/* A Register that could not be stored: in memory there is no registration now, so neither may the store keep the one before
- * (if it still takes anything), nor listeners believe in it. */
+/* A Register that could not be stored: in memory there is no registration now, so neither may the store keep
+ * the one before (if it still takes anything), nor listeners believe in it. */
 static void give_up(struct mw_lwm2m *l, struct mw_device *d)
 {
 	end_in_memory(l, d);
@@ -123,7 +126,8 @@ static void give_up(struct mw_lwm2m *l, struct mw_device *d)
 static int check_register(const struct mw_params *p, const struct mw_coap_request *rq, struct mw_errbuf *why)
 {
 	uint32_t format;
-	if (mw_coap_uint(rq->msg, MW_OPT_CONTENT_FORMAT, MW_FORMAT_LINK, &format) < 0 || format != MW_FORMAT_LINK) {
+	if (mw_coap_uint(rq->msg, MW_OPT_CONTENT_FORMAT, MW_FORMAT_LINK, &format) < 0 ||
+		format != MW_FORMAT_LINK) {
 		mw_fail(why, 0, "the payload must be link-format (40)");
 		return MW_COAP_UNSUPPORTED_FORMAT;
 	}
@@ -155,7 +159,8 @@ static int set_extra(struct mw_device *d, const struct mw_params *p)
 	return mw_device_set_extra(d, sms, p->extra);
 }
 
-/* The new registration replaces the old one in memory. Takes @p links over. 0 or an error: then d is unregistered. */
+/* The new registration replaces the old one in memory. Takes @p links over. 0 or an error: then d is
+ * unregistered. */
 static int apply_register(struct mw_lwm2m *l, struct mw_device *d, const struct mw_params *p,
 	const struct mw_coap_request *rq, struct mw_links *links)
 {
@@ -188,15 +193,16 @@ static int apply_register(struct mw_lwm2m *l, struct mw_device *d, const struct 
 static int save_register(struct mw_lwm2m *l, struct mw_device *d, const struct mw_coap_request *rq)
 {
 	const struct mw_durable *db = &l->durable;
-	struct ticket t = {.reply = rq->reply, .dev = mw_device_ref_of(d), .location = d->location, .kind = TICKET_REGISTER};
+	struct ticket t = {
+		.reply = rq->reply, .dev = mw_device_ref_of(d), .location = d->location, .kind = TICKET_REGISTER};
 	int rc = db->put_registration(db->ud, d);
 	if (rc == 0)
 		rc = db->commit(db->ud, on_durable, l, &t, sizeof(t));
 	return rc;
 }
 
-/* The device of that name, made if need be, with its own row on the way to the disk. A new one is forgotten when even that
- * fails, so that a full disk does not fill the table. NULL: 5.03 for the reason in @p why. */
+/* The device of that name, made if need be, with its own row on the way to the disk. A new one is forgotten
+ * when even that fails, so that a full disk does not fill the table. NULL: 5.03 for the reason in @p why. */
 static struct mw_device *device_for(struct mw_lwm2m *l, const struct mw_params *p, struct mw_errbuf *why)
 {
 	const char *endpoint = (const char *)p->endpoint.data;
@@ -232,7 +238,8 @@ void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *
 	struct mw_links *links;
 	int rc = mw_links_intern(&l->devices.lists, rq->body, NULL, &links);
 	if (rc < 0) {
-		mw_fail(&why, 0, "object list: %s", rc == MW_E_FORMAT ? "no link to an object in it" : mw_err_text(rc));
+		mw_fail(
+			&why, 0, "object list: %s", rc == MW_E_FORMAT ? "no link to an object in it" : mw_err_text(rc));
 		refuse_register(l, rq, rc == MW_E_NOMEM ? MW_COAP_UNAVAILABLE : MW_COAP_BAD_REQUEST, &why);
 		return;
 	}
@@ -254,11 +261,12 @@ void mw_registration_register(struct mw_lwm2m *l, const struct mw_coap_request *
 
 /* ---- Update ---- */
 
-/* True when the request is a plain keep-alive: nothing in it that a restart would need. What an earlier Update could not
- * store is tried again with the next one, whatever that says. */
+/* True when the request is a plain keep-alive: nothing in it that a restart would need. What an earlier
+ * Update could not store is tried again with the next one, whatever that says. */
 static bool is_keep_alive(const struct mw_device *d, const struct mw_coap_request *rq)
 {
-	return !d->unsaved && !rq->body.len && !mw_coap_find(rq->msg, MW_OPT_URI_QUERY) && mw_addr_eq(&d->addr, &rq->reply.to);
+	return !d->unsaved && !rq->body.len && !mw_coap_find(rq->msg, MW_OPT_URI_QUERY) &&
+		   mw_addr_eq(&d->addr, &rq->reply.to);
 }
 
 /* Applies the parameters; true when something is different now. */
@@ -266,8 +274,9 @@ static bool apply_params(struct mw_device *d, const struct mw_params *p, const s
 {
 	uint8_t binding = p->has_binding ? p->binding : d->binding;
 	/* Q is a flag, so that its absence says nothing, except where the letters of 1.0 are sent anew. */
-	bool queue = p->queue_flag || (p->has_binding ? p->binding_queue || (d->version > MW_LWM2M_1_0 && d->queue_mode)
-												   : d->queue_mode);
+	bool queue =
+		p->queue_flag ||
+		(p->has_binding ? p->binding_queue || (d->version > MW_LWM2M_1_0 && d->queue_mode) : d->queue_mode);
 	uint32_t lifetime_s = p->has_lifetime ? p->lifetime_s : d->lifetime_s;
 	bool changed = binding != d->binding || queue != d->queue_mode || lifetime_s != d->lifetime_s;
 	d->binding = binding;
@@ -309,10 +318,8 @@ static int apply_objects(struct mw_lwm2m *l, struct mw_device *d, const struct m
 static void save_update(struct mw_lwm2m *l, struct mw_device *d, const struct mw_coap_request *rq)
 {
 	const struct mw_durable *db = &l->durable;
-	struct ticket t = {.reply = rq->reply,
-		.dev = mw_device_ref_of(d),
-		.location = d->location,
-		.kind = TICKET_UPDATE};
+	struct ticket t = {
+		.reply = rq->reply, .dev = mw_device_ref_of(d), .location = d->location, .kind = TICKET_UPDATE};
 	d->unsaved = true;
 	int rc = db->put_registration(db->ud, d);
 	if (rc == 0)
@@ -354,7 +361,8 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 			mw_fail(&why, 0, "object list: %s", mw_err_text(rc));
 	}
 	if (code) {
-		MW_LOG(l->log, WARN, REG, "ep=%s update refused with %d.%02d: %s", d->endpoint, code >> 5, code & 31, why.text);
+		MW_LOG(l->log, WARN, REG, "ep=%s update refused with %d.%02d: %s", d->endpoint, code >> 5, code & 31,
+			why.text);
 		mw_registration_refuse(l, &rq->reply, code, &why);
 		return;
 	}
@@ -368,7 +376,8 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 
 /* ---- De-register ---- */
 
-void mw_registration_deregister(struct mw_lwm2m *l, const struct mw_coap_request *rq, struct mw_bytes location)
+void mw_registration_deregister(
+	struct mw_lwm2m *l, const struct mw_coap_request *rq, struct mw_bytes location)
 {
 	const struct mw_durable *db = &l->durable;
 	struct mw_errbuf why = {0};
@@ -401,11 +410,12 @@ static void on_registered(struct mw_lwm2m *l, struct mw_device *d, const struct 
 	mw_coap_respond(l->coap, reply, &resp);
 	d->announced = true;
 	l->stats.registrations++;
-	MW_LOG(l->log, INFO, REG, "ep=%s registered from %s: LwM2M %s, lifetime %u s, %u objects and instances", d->endpoint,
-		mw_addr_print(&d->addr, addr), mw_version_name(d->version), d->lifetime_s, d->links->n_items);
+	MW_LOG(l->log, INFO, REG, "ep=%s registered from %s: LwM2M %s, lifetime %u s, %u objects and instances",
+		d->endpoint, mw_addr_print(&d->addr, addr), mw_version_name(d->version), d->lifetime_s,
+		d->links->n_items);
 	if (d->links->n_skipped)
-		MW_LOG(l->log, WARN, REG, "ep=%s %u links of its object list could not be read and were left out", d->endpoint,
-			d->links->n_skipped);
+		MW_LOG(l->log, WARN, REG, "ep=%s %u links of its object list could not be read and were left out",
+			d->endpoint, d->links->n_skipped);
 	emit(l, d, MW_EVENT_REGISTERED, true);
 }
 

@@ -13,7 +13,8 @@ static void on_request(void *ud, const struct mw_coap_request *rq);
 
 struct mw_lwm2m *mw_lwm2m_new(const struct mw_lwm2m_config *config, const struct mw_coap_transport *transport,
 	const struct mw_durable *durable, mw_lwm2m_event_cb *event, void *event_ud, struct mw_wheel *wheel,
-	const struct mw_clock *clock, struct mw_log *log, const struct mw_hash_key *key, const struct mw_model *model)
+	const struct mw_clock *clock, struct mw_log *log, const struct mw_hash_key *key,
+	const struct mw_model *model)
 {
 	struct mw_lwm2m *l = calloc(1, sizeof(*l));
 	if (!l)
@@ -62,8 +63,8 @@ void mw_lwm2m_free(struct mw_lwm2m *l)
 	free(l);
 }
 
-/* The location in a datagram that looks like `POST /rd/<location>` without options in front, as Updates do; 0 for any
- * other. Only a hint for the cache: nothing is decided by it. */
+/* The location in a datagram that looks like `POST /rd/<location>` without options in front, as Updates do; 0
+ * for any other. Only a hint for the cache: nothing is decided by it. */
 static uint64_t guess_location(const struct mw_datagram *dg)
 {
 	static const uint8_t before[] = {0xb2, 'r', 'd', 0x0d, 0x00}; /* Uri-Path "rd", Uri-Path of 13 bytes */
@@ -73,8 +74,8 @@ static uint64_t guess_location(const struct mw_datagram *dg)
 	return mw_location_parse(dg->data + at + sizeof(before), 13);
 }
 
-/* The first passes only ask for memory: with a million devices every look-up is a cache miss, and the misses of a whole
- * batch can be under way at once. */
+/* The first passes only ask for memory: with a million devices every look-up is a cache miss, and the misses
+ * of a whole batch can be under way at once. */
 static void prefetch_batch(struct mw_lwm2m *l, const struct mw_datagram *batch, size_t n)
 {
 	uint64_t locations[MAX_PREFETCH];
@@ -142,6 +143,7 @@ static void on_request(void *ud, const struct mw_coap_request *rq)
 	} else if (n == 2 && method == MW_COAP_DELETE) {
 		mw_registration_deregister(l, rq, path[1]);
 	} else {
-		refuse(l, rq, MW_COAP_NOT_ALLOWED, n == 1 ? "POST to register" : "POST to update, DELETE to de-register");
+		refuse(l, rq, MW_COAP_NOT_ALLOWED,
+			n == 1 ? "POST to register" : "POST to update, DELETE to de-register");
 	}
 }

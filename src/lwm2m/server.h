@@ -1,9 +1,10 @@
-/** @file server.h  The LwM2M server: devices, registrations, observations and operations above the CoAP endpoint.
+/** @file server.h  The LwM2M server: devices, registrations, observations and operations above the CoAP
+ * endpoint.
  *
- * It owns the device table, the endpoint and everything in flight. It does not own the disk (a `struct mw_durable`
- * that the host fills in) nor what values mean (events). Files of this layer share `struct mw_lwm2m`:
- * registration.c answers /rd, observation.c keeps observations, values.c decodes, op.c and op_*.c are the operations,
- * one file each. Loop thread only. */
+ * It owns the device table, the endpoint and everything in flight. It does not own the disk (a `struct
+ * mw_durable` that the host fills in) nor what values mean (events). Files of this layer share `struct
+ * mw_lwm2m`: registration.c answers /rd, observation.c keeps observations, values.c decodes, op.c and op_*.c
+ * are the operations, one file each. Loop thread only. */
 #pragma once
 #include "base/log.h"
 #include "base/random.h"
@@ -20,8 +21,8 @@ struct mw_observation;
 /** @param status  0 or an error: then nothing may be acknowledged */
 typedef void mw_durable_cb(void *ud, const void *ticket, int status);
 
-/** How state gets onto the disk; the host points this at its store. puts return 0 or an error at once; what was put is
- *  durable when the callback of a later `commit` says so. */
+/** How state gets onto the disk; the host points this at its store. puts return 0 or an error at once; what
+ * was put is durable when the callback of a later `commit` says so. */
 struct mw_durable {
 	int (*put_device)(void *ud, const struct mw_device *d);
 	int (*put_registration)(void *ud, const struct mw_device *d);
@@ -47,7 +48,7 @@ struct mw_lwm2m_config {
 
 struct mw_lwm2m_stats {
 	uint64_t registrations, updates, deregistrations, expirations, refused_registrations;
-	uint64_t undecodable; /**< payloads of devices that could not be read */
+	uint64_t undecodable;           /**< payloads of devices that could not be read */
 	uint64_t foreign_notifications; /**< good token, but not from where the device is registered */
 };
 
@@ -73,7 +74,8 @@ struct mw_lwm2m {
 /** @param wheel, log, key, model  borrowed. NULL when out of memory. */
 struct mw_lwm2m *mw_lwm2m_new(const struct mw_lwm2m_config *config, const struct mw_coap_transport *transport,
 	const struct mw_durable *durable, mw_lwm2m_event_cb *event, void *event_ud, struct mw_wheel *wheel,
-	const struct mw_clock *clock, struct mw_log *log, const struct mw_hash_key *key, const struct mw_model *model);
+	const struct mw_clock *clock, struct mw_log *log, const struct mw_hash_key *key,
+	const struct mw_model *model);
 /** Open operations end with MW_E_CANCELED. NULL is allowed. */
 void mw_lwm2m_free(struct mw_lwm2m *l);
 /** One batch of datagrams. */

@@ -1,5 +1,5 @@
-/* One log line a message, for whoever turns the level of group coap up: DEBUG shows the header, TRACE also the options.
- * Payloads are never shown: they are the device's private matter. */
+/* One log line a message, for whoever turns the level of group coap up: DEBUG shows the header, TRACE also
+ * the options. Payloads are never shown: they are the device's private matter. */
 #include "lwm2m/trace.h"
 #include "base/buf.h"
 
@@ -30,8 +30,8 @@ void mw_trace_message(void *ud, bool outgoing, const struct mw_addr *peer, struc
 	struct mw_coap_msg m;
 	struct mw_buf b;
 	if (mw_coap_parse(&m, datagram.data, datagram.len) != MW_COAP_PARSED) {
-		MW_LOG(l->log, DEBUG, COAP, "%s %s malformed, %zu bytes", outgoing ? "->" : "<-", mw_addr_print(peer, addr),
-			datagram.len);
+		MW_LOG(l->log, DEBUG, COAP, "%s %s malformed, %zu bytes", outgoing ? "->" : "<-",
+			mw_addr_print(peer, addr), datagram.len);
 		return;
 	}
 	mw_buf_init(&b, text, sizeof(text) - 1);
@@ -43,5 +43,6 @@ void mw_trace_message(void *ud, bool outgoing, const struct mw_addr *peer, struc
 	}
 	text[b.len] = 0;
 	MW_LOG(l->log, DEBUG, COAP, "%s %s %s %s payload=%zu mid=%u tok=%s", outgoing ? "->" : "<-",
-		mw_addr_print(peer, addr), types[m.type], mw_coap_code_print(m.code, code), m.payload.len, m.mid, text);
+		mw_addr_print(peer, addr), types[m.type], mw_coap_code_print(m.code, code), m.payload.len, m.mid,
+		text);
 }

@@ -13,8 +13,8 @@ static struct mw_version version_of(const void *ud, uint16_t oid)
 	return mw_model_default_version((struct mw_version){1, (uint16_t)(d->version - MW_LWM2M_1_0)}, oid);
 }
 
-int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path, unsigned format,
-	struct mw_bytes body, struct mw_errbuf *e)
+int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path,
+	unsigned format, struct mw_bytes body, struct mw_errbuf *e)
 {
 	struct mw_model_view view = {.model = l->model, .version_of = d->links ? version_of : NULL, .ud = d};
 	struct mw_types types = mw_model_view_types(&view);
@@ -26,14 +26,16 @@ int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct
 		mw_path_print(path, text);
 		uint64_t n = ++l->stats.undecodable;
 		if ((n & (n - 1)) == 0) /* counted, not repeated: a device may send the same rubbish all day */
-			MW_LOG(l->log, WARN, OP, "ep=%s payload of %s in %s cannot be read: %s (%" PRIu64 " such payloads so far)",
+			MW_LOG(l->log, WARN, OP,
+				"ep=%s payload of %s in %s cannot be read: %s (%" PRIu64 " such payloads so far)",
 				d->endpoint, text, mw_format_name(format), e->text, n);
 		mw_nodes_clear(&l->scratch); /* half a payload is no value */
 	}
 	return rc;
 }
 
-int mw_values_emit(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path, enum mw_source source)
+int mw_values_emit(
+	struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path, enum mw_source source)
 {
 	if (!l->scratch.len)
 		return 0;

@@ -1,10 +1,12 @@
-/** @file values.h  From a payload to typed nodes and an event: one road for reads, first values and notifications. */
+/** @file values.h  From a payload to typed nodes and an event: one road for reads, first values and
+ * notifications. */
 #pragma once
 #include "lwm2m/server.h"
 
-/** Decodes @p body into l->scratch, with the definitions of the version that the device has. 0 or an error, logged and
- *  counted; @p e says where. */
-int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path, unsigned format,
-	struct mw_bytes body, struct mw_errbuf *e);
+/** Decodes @p body into l->scratch, with the definitions of the version that the device has. 0 or an error,
+ * logged and counted; @p e says where. */
+int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path,
+	unsigned format, struct mw_bytes body, struct mw_errbuf *e);
 /** Emits MW_EVENT_VALUES for what is in l->scratch; returns the number of feed items put. */
-int mw_values_emit(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path, enum mw_source source);
+int mw_values_emit(
+	struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path, enum mw_source source);

@@ -1,4 +1,5 @@
-/** @file addr.h  A peer's address as this host sees it, in 24 bytes that can be hashed and compared as they are. */
+/** @file addr.h  A peer's address as this host sees it, in 24 bytes that can be hashed and compared as they
+ * are. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -6,8 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/** No padding; every byte takes part in comparison. `local` names the socket and the local IP address that the peer
- *  used (an index into the table of net/udp.c), so that answers and requests leave from where the device knows us. */
+/** No padding; every byte takes part in comparison. `local` names the socket and the local IP address that
+ * the peer used (an index into the table of net/udp.c), so that answers and requests leave from where the
+ * device knows us. */
 struct mw_addr {
 	uint8_t ip[16]; /**< IPv4 as v4-mapped ::ffff:a.b.c.d */
 	uint32_t scope; /**< IPv6 link-local interface, else 0 */

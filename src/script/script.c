@@ -285,8 +285,7 @@ static struct mw_script *new_script(struct mw_host *host, const struct mw_script
 	if (!s)
 		return NULL;
 	s->host = host;
-	s->machine = mw_clock_system();
-	s->clock = c->clock ? *c->clock : s->machine;
+	s->clock = c->clock ? *c->clock : mw_clock_system();
 	s->budget = c->budget > 0 ? c->budget : BUDGET;
 	s->load_budget = c->load_budget > 0 ? c->load_budget : LOAD_BUDGET;
 	s->max_tasks = c->tasks_max ? c->tasks_max : TASKS_MAX;
@@ -311,6 +310,8 @@ static int boot(struct mw_script *s, const struct mw_script_config *c, struct mw
 	if (!c->lua_dir)
 		return mw_fail(e, MW_E_CONFIG, "lua_dir is not set: the folder that holds moonwire/script/init.lua");
 	if (c->scripts_dir && !(s->scripts_dir = mw_strndup(c->scripts_dir, strlen(c->scripts_dir))))
+		return mw_fail(e, MW_E_NOMEM, "out of memory");
+	if (!(s->lua_dir = mw_strndup(c->lua_dir, strlen(c->lua_dir))))
 		return mw_fail(e, MW_E_NOMEM, "out of memory");
 	int rc = mw_script_enter_slot(s, MW_SLOT_NONE, boot_body, &b);
 	return rc < 0 ? mw_fail(e, rc, "library in %s: %s", c->lua_dir, s->error) : 0;
@@ -418,6 +419,7 @@ void mw_script_close(struct mw_script *s)
 	free(s->slots);
 	mw_raised_free(s->raised);
 	free(s->scripts_dir);
+	free(s->lua_dir);
 	free(s);
 }
 

@@ -9,9 +9,8 @@ static const char *const texts[MW_APPLY_N] = {
 		"REPLACE INTO registration(device, location, peer, peer_text, lifetime_s, version, binding, "
 		"queue_mode,"
 		" sms, params, links, registered_ms, updated_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[MW_APPLY_OBSERVATION] =
-		"REPLACE INTO observation(token, device, oid, iid, rid, riid, format, active) "
-		"VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+	[MW_APPLY_OBSERVATION] = "REPLACE INTO observation(token, device, oid, iid, rid, riid, format, active) "
+							 "VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
 	[MW_APPLY_FEED] =
 		"INSERT INTO feed(seq, prev, kind, device, time_ms, series, value, text, severity, status, alarm,"
 		" oid, iid, rid, riid) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
