@@ -1,4 +1,5 @@
 #include "codec/number.h"
+#include "base/buf.h"
 
 #include <locale.h>
 #include <math.h>
@@ -130,7 +131,7 @@ static size_t print_decimal(double v, bool plain, char *out)
 	for (char *p = text; p < exponent; p++)
 		if (is_digit(*p))
 			digits[n_digits++] = *p;
-	int e = atoi(exponent + 1);
+	int e = (int)strtol(exponent + 1, NULL, 10);
 	while (n_digits > 1 && digits[n_digits - 1] == '0')
 		n_digits--;
 	if (text[0] == '-')
@@ -164,7 +165,7 @@ size_t mw_number_print(double v, char out[MW_NUMBER_TEXT_MAX])
 {
 	if (isfinite(v))
 		return print_decimal(v, false, out);
-	strcpy(out, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+	mw_strcopy(out, MW_NUMBER_TEXT_MAX, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
 	return strlen(out);
 }
 

@@ -87,7 +87,7 @@ static bool decode_as(enum mw_type type, struct mw_bytes s, struct mw_value *v)
 	switch (type) {
 	case MW_TYPE_INTEGER:
 	case MW_TYPE_TIME:
-		if (!is_integer_len(s.len))
+		if (!s.len || !is_integer_len(s.len))
 			return false;
 		/* Extends the sign: shifts the sign bit to the top and back. */
 		v->i = (int64_t)(u << (64 - 8 * s.len)) >> (64 - 8 * s.len);

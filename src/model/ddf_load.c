@@ -79,7 +79,7 @@ static int read_file(const char *path, uint8_t **out, size_t *len, struct mw_err
 int mw_ddf_load_file(struct mw_model *m, const char *path, struct mw_errbuf *e)
 {
 	uint8_t *data;
-	size_t len;
+	size_t len = 0;
 	struct mw_errbuf reason;
 	int rc = read_file(path, &data, &len, &reason);
 	if (rc < 0)
@@ -91,8 +91,8 @@ int mw_ddf_load_file(struct mw_model *m, const char *path, struct mw_errbuf *e)
 
 static int load_one(const struct loader *l, const char *path)
 {
-	uint8_t *data;
-	size_t len;
+	uint8_t *data = NULL;
+	size_t len = 0;
 	struct mw_errbuf reason;
 	int rc = read_file(path, &data, &len, &reason);
 	if (rc < 0) {

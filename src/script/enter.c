@@ -68,7 +68,7 @@ lua_State *mw_script_new_state(struct mw_script *s)
 	if (!L)
 		return NULL;
 	lua_atpanic(L, on_panic);
-	memcpy(lua_getextraspace(L), &s, sizeof(s)); /* coroutines inherit it */
+	memcpy(lua_getextraspace(L), &s, sizeof(void *)); /* coroutines inherit it */
 	lua_pushcfunction(L, open_libraries);
 	if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
 		lua_close(L);
@@ -80,7 +80,7 @@ lua_State *mw_script_new_state(struct mw_script *s)
 struct mw_script *mw_script_of(lua_State *L)
 {
 	struct mw_script *s;
-	memcpy(&s, lua_getextraspace(L), sizeof(s));
+	memcpy(&s, lua_getextraspace(L), sizeof(void *));
 	return s;
 }
 
@@ -192,8 +192,9 @@ static bool is_of_unit(const struct mw_script *s, const lua_Debug *ar)
 {
 	if (ar->currentline < 0 || *ar->source != '@')
 		return false;
-	return s->slot == MW_SLOT_NONE || !s->lua_dir ||
-		   strncmp(ar->source + 1, s->lua_dir, strlen(s->lua_dir)) != 0;
+	size_t len = s->lua_dir ? strlen(s->lua_dir) : 0;
+	bool is_ours = len && !strncmp(ar->source + 1, s->lua_dir, len) && ar->source[1 + len] == '/';
+	return s->slot == MW_SLOT_NONE || !is_ours;
 }
 
 void mw_script_trace(const struct mw_script *s, lua_State *L, char *out, size_t cap)
@@ -209,7 +210,9 @@ void mw_script_trace(const struct mw_script *s, lua_State *L, char *out, size_t 
 				: strcmp(ar.what, "main") == 0 ? "main chunk"
 											   : "a function");
 	}
-	strcpy(out + b.len, shown ? "]" : "");
+	if (shown)
+		out[b.len++] = ']';
+	out[b.len] = 0;
 }
 
 int mw_script_traceback(lua_State *L)

@@ -61,7 +61,7 @@ static int l_udp_send(lua_State *L)
 static int l_udp_recv(lua_State *L)
 {
 	int fd = check_udp(L);
-	struct sockaddr_in from;
+	struct sockaddr_in from = {0};
 	socklen_t from_len = sizeof from;
 	char buf[65536], host[INET_ADDRSTRLEN];
 	ssize_t len = recvfrom(fd, buf, sizeof buf, 0, (struct sockaddr *)&from, &from_len);

@@ -122,7 +122,7 @@ static bool in_set(unsigned char c, const char *p, const char *end)
 
 static bool is_single(struct mw_pattern *m, const char *s, const char *p, const char *end)
 {
-	if (s >= m->subject_end || !step(m, *p == '[' ? 1 + (end - p) / 4 : 1))
+	if (!s || s >= m->subject_end || !step(m, *p == '[' ? 1 + (end - p) / 4 : 1))
 		return false;
 	unsigned char c = (unsigned char)*s;
 	switch (*p) {

@@ -24,12 +24,14 @@ struct mw_wait *mw_task_wait(lua_State *L, const char *what)
 {
 	struct mw_script *s = mw_script_of(L);
 	struct mw_task *t = s->running;
-	if (!t || t->co != L || !lua_isyieldable(L))
+	if (!t || t->co != L || !lua_isyieldable(L)) {
 		luaL_error(L,
 			"%s has to wait, so it works only in the body of a hook: not while the file loads, not in "
 			"`when`, not "
 			"inside coroutine.wrap, table.sort or gsub",
 			what);
+		return NULL;
+	}
 	if (!s->host)
 		luaL_error(L, "%s: there is no host", what);
 	if (s->n_tasks >= s->max_tasks)
@@ -166,6 +168,7 @@ void mw_task_spawn(lua_State *L, struct mw_script *s, uint32_t slot, int n_args)
 	if (!lua_checkstack(t->co, n_args + 4)) {
 		recycle(s, t);
 		luaL_error(L, "not enough memory");
+		return;
 	}
 	t->slot = slot;
 	t->generation = s->slots[slot].generation;
