@@ -170,7 +170,7 @@ struct mw_config {
 	enum mw_log_level log_level;          /**< all groups */
 	uint32_t lifetime_grace_s;            /**< registrations end this long after their lifetime; default 93 */
 	uint32_t default_lifetime_s;          /**< for a Register without lt; default 86400 */
-	uint32_t max_devices;                 /**< default 2,000,000; more are refused with 5.03 */
+	uint32_t max_devices;                 /**< ever seen, not just registered; default 2,000,000; new ones beyond get 5.03 */
 	uint32_t max_observations_per_device; /**< default 128 */
 	uint32_t ack_timeout_ms;              /**< default 2000 */
 	uint32_t dedup_bytes; /**< stored answers for repeated requests, about 56 bytes each; default 64 MiB */
@@ -358,8 +358,8 @@ struct mw_script *mw_script_open(
 void mw_script_close(struct mw_script *s);
 
 /** One file of a load: what happened to it. @param line  0 = none known. @param reason  "" if ok. All
- * borrowed. The last call of a load has @p file NULL: @p ok = all is well and (unless only checked) in use.
- */
+ * borrowed. The last call of a load has @p file NULL: @p ok = all is well and (unless only checked) in use;
+ * else @p reason sums up, or says why the folder could not be read, or "cancelled": the script is closed. */
 typedef void mw_script_report_cb(void *ud, const char *file, int line, const char *reason, bool ok);
 
 /** Loads what changed on disk, all or nothing, or (@p check_only) stops before anything is exchanged.
@@ -367,7 +367,9 @@ typedef void mw_script_report_cb(void *ud, const char *file, int line, const cha
  * return.
  *  @param unit  load this one and what depends on it even if unchanged; NULL = everything that changed
  *  @param cb    may be NULL
- *  @return 0; MW_E_NOTFOUND: no such unit; MW_E_STATE: no folder, or a reload is being waited for */
+ *  @return 0; MW_E_SCRIPT (without a watch): the load failed, as @p cb has been told. With the others @p cb
+ * is never called: MW_E_NOTFOUND: no such unit, or no such folder; MW_E_STATE: no folder was given, or a
+ * reload is being waited for */
 int mw_script_reload(
 	struct mw_script *s, const char *unit, bool check_only, mw_script_report_cb *cb, void *ud);
 

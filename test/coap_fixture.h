@@ -101,10 +101,20 @@ static inline enum mw_coap_verdict fx_on_notification(void *ud, const struct mw_
 	return f->verdict;
 }
 
+static inline struct mw_addr fx_addr(uint32_t n)
+{
+	struct mw_addr a = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 10}, .port = 5683};
+	a.ip[13] = (uint8_t)(n >> 16);
+	a.ip[14] = (uint8_t)(n >> 8);
+	a.ip[15] = (uint8_t)n;
+	return a;
+}
+
 static inline bool fx_on_observed(void *ud, uint64_t cookie, struct mw_coap_send *rq)
 {
 	struct fx *f = ud;
 	(void)cookie;
+	rq->to = fx_addr(1); /* the only device that is observed */
 	rq->text_path = f->observed_path;
 	return f->observed_path != NULL;
 }
@@ -162,15 +172,6 @@ static inline void fx_pass_ms(struct fx *f, int64_t ms)
 		while (mw_wheel_run(&f->wheel, fx_mono(f), 100) == 100)
 			;
 	}
-}
-
-static inline struct mw_addr fx_addr(uint32_t n)
-{
-	struct mw_addr a = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 10}, .port = 5683};
-	a.ip[13] = (uint8_t)(n >> 16);
-	a.ip[14] = (uint8_t)(n >> 8);
-	a.ip[15] = (uint8_t)n;
-	return a;
 }
 
 /** The oldest datagram that was not read yet, or NULL. The queue starts again when all are read. */

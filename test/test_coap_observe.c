@@ -412,6 +412,24 @@ static void test_long_notification(void **state)
 	assert_int_equal(f->seen.results, 1); /* of the registration only */
 }
 
+static void test_long_notification_from_elsewhere(void **state)
+{
+	struct fx *f = *state;
+	struct mw_coap_token t = observe(f, 1, 77, 1);
+	f->observed_path = "/3303/0/5700";
+	long_first_block(f, &t, MW_COAP_CON, 40, 1000);
+	fx_drop_all(f); /* the device's own: it is being fetched */
+	struct fx_msg m = {.type = MW_COAP_CON,
+		.code = MW_COAP_CONTENT,
+		.mid = 41,
+		.observe_1 = 5001,
+		.block2 = &(struct mw_block){0, true, 2}};
+	fx_input_as(f, 9, &m, &t);
+	expect_silence(f); /* nothing is fetched from a stranger, and its number does not count */
+	notify(f, 1, &t, MW_COAP_NON, 42, 1001);
+	assert_int_equal(f->seen.notifications, 1);
+}
+
 static void test_long_notification_that_cannot_be_completed(void **state)
 {
 	struct fx *f = *state;
@@ -468,6 +486,7 @@ int main(void)
 		TEST(test_deregistration),
 		TEST(test_first_notification_overtakes_the_answer),
 		TEST(test_long_notification),
+		TEST(test_long_notification_from_elsewhere),
 		TEST(test_long_notification_that_cannot_be_completed),
 		cmocka_unit_test(test_observation_limit),
 	};

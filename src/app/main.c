@@ -5,12 +5,14 @@
 #include "script/l_host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <libgen.h>
 #include <limits.h>
 #include <lualib.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,8 @@ int luaopen_moonwire_core(lua_State *L);
 
 struct waiter {
 	struct mw_host *host;
-	int signal; /* what came; SIGUSR1 = our own, the host has ended by itself */
+	atomic_bool ended; /* the host has ended by itself; a SIGUSR1 follows. Without it a SIGUSR1 is not ours */
+	int signal;        /* what came */
 };
 
 static sigset_t wanted_signals(void)
@@ -42,7 +45,7 @@ static void *wait_for_signal(void *ud)
 {
 	struct waiter *w = ud;
 	sigset_t set = wanted_signals();
-	while (sigwait(&set, &w->signal) != 0)
+	while (sigwait(&set, &w->signal) != 0 || (w->signal == SIGUSR1 && !atomic_load(&w->ended)))
 		;
 	mw_host_stop(w->host);
 	return NULL;
@@ -57,6 +60,7 @@ static int app_run(lua_State *L)
 	if (pthread_create(&thread, NULL, wait_for_signal, &w) != 0)
 		return luaL_error(L, "cannot start a thread for signals");
 	int n = mw_lua_host_run(L, 1);
+	atomic_store(&w.ended, true);
 	pthread_kill(thread, SIGUSR1); /* ends the thread if nothing else has */
 	pthread_join(thread, NULL);
 	if (n > 1)
@@ -74,7 +78,7 @@ static int app_pending_signal(lua_State *L)
 	sigset_t set = wanted_signals();
 	struct timespec now = {0};
 	int signal = sigtimedwait(&set, NULL, &now);
-	if (signal < 0)
+	if (signal < 0 || signal == SIGUSR1) /* that one means nothing to a loop in Lua */
 		return 0;
 	lua_pushstring(L, signal == SIGINT ? "INT" : signal == SIGTERM ? "TERM" : "HUP");
 	return 1;
@@ -212,8 +216,20 @@ static int run_cli(lua_State *L)
 	return 0;
 }
 
+/* Who starts us may have closed them; then a socket or the store would become "standard output". */
+static void open_standard_descriptors(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	open_standard_descriptors();
 	char share[PATH_MAX];
 	if (!find_share(share, sizeof(share))) {
 		fprintf(stderr,
@@ -225,6 +241,7 @@ int main(int argc, char **argv)
 	sigset_t set = wanted_signals();
 	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread starts, so that all inherit it */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk to us, not an end */
 	lua_State *L = luaL_newstate();
 	if (!L) {
 		fputs("moonwire: out of memory\n", stderr);

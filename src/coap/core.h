@@ -112,6 +112,12 @@ struct mw_current {
 	struct mw_request_info info; /**< `key` is computed when it is needed */
 };
 
+/** A separate answer whose ACK has not left yet. */
+struct mw_confirmable {
+	struct mw_coap_reply reply;
+	bool ack_later; /**< its receiver has taken over the ACK */
+};
+
 struct mw_coap {
 	struct mw_coap_config config;
 	struct mw_coap_transport transport;
@@ -129,6 +135,7 @@ struct mw_coap {
 	struct mw_index peer_index;
 	struct mw_transfers in, out;
 	const struct mw_current *current;
+	struct mw_confirmable *answer; /**< the confirmable answer that is being handled right now, or NULL */
 	uint32_t next_serial;
 	size_t n_separate; /**< responses that wait for their ACK, all peers; at most max_exchanges */
 	uint16_t next_mid; /**< of NON responses to peers that have no struct mw_peer */

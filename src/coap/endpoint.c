@@ -220,8 +220,16 @@ static void dispatch_request(struct mw_coap *c, const struct mw_coap_request *rq
 			is_many ? "too many options" : "option number above 65535");
 		return;
 	}
+	if (mw_coap_find(m, MW_OPT_PROXY_URI) || mw_coap_find(m, MW_OPT_PROXY_SCHEME)) {
+		refuse_options(c, &rq->reply, MW_COAP_NO_PROXY, "no proxy here"); /* RFC 7252 section 5.10.2 */
+		return;
+	}
 	if (find_bad_option(m)) {
 		refuse_options(c, &rq->reply, MW_COAP_BAD_OPTION, "critical option not understood");
+		return;
+	}
+	if (m->code > MW_COAP_IPATCH) { /* section 5.8 */
+		mw__respond_code(c, &rq->reply, MW_COAP_NOT_ALLOWED, "method not known");
 		return;
 	}
 	read_blocks(m, &current->info, &is_bad_block);
@@ -275,15 +283,13 @@ static struct mw_exchange *exchange_for(
 	return is_notification ? NULL : x;
 }
 
-/* Acknowledges a CON response, and its copies from now on. */
-static void acknowledge(struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m)
+/* An open record for a CON response: its copies stay unanswered until it is acknowledged, and get the ACK after. */
+static bool open_answer(
+	struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m, struct mw_confirmable *answer)
 {
-	struct mw_coap_reply reply = {.to = *from, .mid = m->mid, .type = m->type};
+	*answer = (struct mw_confirmable){.reply = {.to = *from, .mid = m->mid, .type = m->type}};
 	uint64_t hash = mw_dedup_hash(&c->dedup, from, m->mid);
-	if (mw_dedup_add(&c->dedup, hash, from, m->mid, m->type, mw_mono_now(c->clock), &reply.serial) == 0)
-		mw_coap_ack(c, &reply);
-	else
-		mw__coap_send_empty(c, from, MW_COAP_ACK, m->mid);
+	return mw_dedup_add(&c->dedup, hash, from, m->mid, m->type, mw_mono_now(c->clock), &answer->reply.serial) == 0;
 }
 
 static void take_unmatched(struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m)
@@ -327,9 +333,18 @@ static void take_response(
 		take_unmatched(c, from, m);
 		return;
 	}
-	if (m->type == MW_COAP_CON)
-		acknowledge(c, from, m);
+	if (m->type != MW_COAP_CON) {
+		mw__client_response(x, m);
+		return;
+	}
+	struct mw_confirmable answer;
+	if (!open_answer(c, from, m, &answer))
+		return; /* out of memory: as if lost */
+	c->answer = &answer;
 	mw__client_response(x, m);
+	c->answer = NULL;
+	if (!answer.ack_later)
+		mw_coap_ack(c, &answer.reply);
 }
 
 static void take_empty(struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m)

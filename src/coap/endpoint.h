@@ -83,6 +83,10 @@ struct mw_coap_result {
 	struct mw_coap_token token; /**< the request's token: the name of the observation if `observing` */
 	struct mw_addr from;
 	uint16_t location[3]; /**< numeric Location-Path ids of a 2.01 (oid, iid), 65535 where absent */
+	/** NULL, or the answer is a confirmable message of its own: who sets this keeps its ACK back until
+	 *  mw_coap_ack, so that nothing is acknowledged before it is stored. */
+	bool *ack_later;
+	struct mw_coap_reply reply; /**< with `ack_later`: for mw_coap_ack; copy it */
 };
 typedef void mw_coap_result_cb(void *ud, const struct mw_coap_result *result);
 
@@ -108,8 +112,9 @@ struct mw_coap_handlers {
 	/** A notification that is fresh in the sense of RFC 7641 section 3.4. One of several blocks comes when it
 	 * is complete, and is not acknowledged before. */
 	enum mw_coap_verdict (*notification)(void *ud, const struct mw_coap_notification *n);
-	/** Asked when a notification is longer than a block: what was observed under @p cookie? Fills code, path
-	 * or text_path, prefix, query, accept, and content_format and payload of a FETCH; `to` and the rest are
+	/** Asked when a notification is longer than a block: what was observed under @p cookie? Fills `to` (where the device
+	 * is known to be: a notification from elsewhere is ignored), code, path
+	 * or text_path, prefix, query, accept, and content_format and payload of a FETCH; the rest is
 	 * set by the endpoint. What the pointers name must last until the next callback. May be NULL; then, or on
 	 * false, such a notification is acknowledged, counted and dropped. */
 	bool (*observed)(void *ud, uint64_t cookie, struct mw_coap_send *rq);

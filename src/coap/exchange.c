@@ -117,6 +117,11 @@ void mw__exchange_end(struct mw_exchange *x, struct mw_coap_result *result)
 	x->serial = 0;
 	mw_pool_free(&c->exchanges, x->index);
 	c->stats.exchanges--;
+	if (c->answer && !result->err) {
+		result->ack_later = &c->answer->ack_later;
+		result->reply = c->answer->reply;
+		result->reply.token = result->token;
+	}
 	cb(ud, result);
 	mw_buf_deinit(&body);
 	start_next(p);

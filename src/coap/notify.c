@@ -71,15 +71,22 @@ static void on_fetched(void *ud, const struct mw_coap_result *result)
 	free(f);
 }
 
-static void fetch_rest(
-	struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_msg *m, uint64_t cookie)
+/* A notification longer than a block: the rest is fetched from the device, and from nobody else. */
+static void fetch_rest(struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_msg *m, uint32_t id,
+	uint32_t seq)
 {
 	struct mw_coap_send rq = {
 		.code = MW_COAP_GET, .content_format = MW_COAP_NO_FORMAT, .accept = MW_COAP_NO_FORMAT, .observe = -1};
+	uint64_t cookie = mw_observe_at(&c->observe, id)->cookie;
 	bool is_known = c->handlers.observed && c->handlers.observed(c->handlers.ud, cookie, &rq);
-	rq.to = reply->to;
+	if (is_known && !mw_addr_eq(&rq.to, &reply->to)) {
+		if (reply->type == MW_COAP_CON)
+			mw_dedup_forget(&c->dedup, reply->serial);
+		return; /* as a short one from a foreign address: as if never received */
+	}
 	rq.observe = -1;
 	rq.token = NULL;
+	mw_observe_seen(&c->observe, id, &m->token, seq, mw_mono_now(c->clock));
 	struct fetch *f = is_known ? malloc(sizeof(*f)) : NULL;
 	if (f) {
 		*f = (struct fetch){c, *reply};
@@ -143,8 +150,7 @@ void mw__notify(struct mw_coap *c, const struct mw_addr *from, const struct mw_c
 		return;
 	}
 	if (is_success && b.more) {
-		mw_observe_seen(&c->observe, id, &m->token, seq, mw_mono_now(c->clock));
-		fetch_rest(c, &n.reply, m, n.cookie);
+		fetch_rest(c, &n.reply, m, id, seq);
 		return;
 	}
 	hand_up(c, m, &n, id, seq);

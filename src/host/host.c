@@ -72,10 +72,11 @@ static int split_listen(const char *text, char *host, size_t host_len, uint16_t 
 				 : colon                 ? (size_t)(colon - text)
 										 : strlen(text);
 	const char *digits = !colon ? NULL : text[0] == '[' ? (colon[1] == ':' ? colon + 2 : NULL) : colon + 1;
-	char *end = NULL;
-	unsigned long number = digits ? strtoul(digits, &end, 10) : DEFAULT_PORT;
-	bool bad_port = digits && (!*digits || *end || number > UINT16_MAX);
-	if (!len || len >= host_len || (text[0] == '[' && !colon) || bad_port)
+	unsigned long number = digits ? strtoul(digits, NULL, 10) : DEFAULT_PORT;
+	size_t n_digits = digits ? strspn(digits, "0123456789") : 0;
+	bool bad_port = digits && (!n_digits || n_digits > 5 || digits[n_digits] || number > UINT16_MAX);
+	bool bad_end = text[0] == '[' && (!colon || (colon[1] && colon[1] != ':'));
+	if (!len || len >= host_len || bad_end || bad_port)
 		return mw_fail(
 			why, MW_E_CONFIG, "listen address \"%s\" is not like 127.0.0.1:5783 or [::1]:5783", text);
 	memcpy(host, text + (text[0] == '['), len);

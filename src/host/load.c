@@ -91,7 +91,7 @@ static bool on_device(
 	struct mw_device *d =
 		mw_devices_add(devices, (const char *)row->endpoint.data, row->endpoint.len, row->id);
 	if (!d || remember(&ld->devices, d) < 0) {
-		ld->rc = devices->pool.n_used >= devices->max ? MW_E_LIMIT : MW_E_NOMEM;
+		ld->rc = MW_E_NOMEM;
 		return false;
 	}
 	d->stored = true;
@@ -131,12 +131,17 @@ int mw_host_load(struct mw_host *h, const char *store_path, struct mw_errbuf *e)
 	struct mw_reader *r = mw_reader_open(store_path, e);
 	if (!r)
 		return MW_E_IO;
+	uint32_t max = h->lwm2m->devices.max;
+	h->lwm2m->devices.max = UINT32_MAX; /* what is stored is not turned away: the limit is for new devices */
 	int rc = mw_reader_devices(r, (struct mw_bytes){0}, on_device, &ld, e);
+	h->lwm2m->devices.max = max;
+	if (ld.devices.len >= max)
+		MW_LOG(&h->log, WARN, HOST, "%s holds %zu devices and max_devices is %u: no new ones are taken", store_path,
+			ld.devices.len, max);
 	if (rc == 0 && ld.rc == 0)
 		rc = mw_reader_observations(r, on_observation, &ld, e);
 	if (rc == 0 && ld.rc < 0)
-		rc = mw_fail(e, ld.rc, "cannot load the registrations of %s: %s", store_path,
-			ld.rc == MW_E_LIMIT ? "it holds more devices than max_devices allows" : mw_err_text(ld.rc));
+		rc = mw_fail(e, ld.rc, "cannot load the registrations of %s: %s", store_path, mw_err_text(ld.rc));
 	if (rc == 0 && ld.devices.len)
 		MW_LOG(&h->log, INFO, HOST, "%zu devices known, %zu registered, %zu observations", ld.devices.len,
 			ld.n_registered, ld.n_observations);

@@ -193,6 +193,7 @@ bool mw_observation_request(void *ud, uint64_t cookie, struct mw_coap_send *rq)
 	l->path_ids[1] = o->path.iid;
 	l->path_ids[2] = o->path.rid;
 	l->path_ids[3] = o->path.riid;
+	rq->to = d->addr;
 	rq->code = MW_COAP_GET;
 	rq->path = l->path_ids;
 	rq->path_len = o->path.depth;

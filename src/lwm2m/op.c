@@ -78,16 +78,17 @@ void mw_op_finish(struct mw_op *op, const struct mw_result *res)
 		copy.cb(copy.ud, copy.dev, &copy.path, res);
 }
 
-void mw_op_finish_values(struct mw_op *op, enum mw_source source, int err, uint8_t code, const char *text)
+void mw_op_finish_values(struct mw_op *op, enum mw_source source, int err, const struct mw_coap_result *r,
+	const char *text)
 {
 	struct mw_op copy = *op;
 	struct mw_lwm2m *l = op->server;
 	struct mw_device *d = mw_devices_get(&l->devices, op->dev);
 	mw_op_discard(op);
 	if (d)
-		mw_values_emit(l, d, &copy.path, source);
+		mw_values_emit_answer(l, d, &copy.path, source, r);
 	struct mw_result res = {
-		.err = err, .code = code, .nodes = l->scratch.items, .n_nodes = l->scratch.len, .text = text};
+		.err = err, .code = r->code, .nodes = l->scratch.items, .n_nodes = l->scratch.len, .text = text};
 	if (copy.cb)
 		copy.cb(copy.ud, copy.dev, &copy.path, &res);
 }

@@ -74,7 +74,7 @@ static void first_value(
 		mw_observation_remove(l, o);
 		rc = mw_fail(&why, MW_E_UNSUPPORTED, "the device answered, but did not establish the observation");
 	}
-	mw_op_finish_values(op, MW_SOURCE_OBSERVE, rc, r->code, why.text);
+	mw_op_finish_values(op, MW_SOURCE_OBSERVE, rc, r, why.text);
 }
 
 static bool try_next_format(struct mw_op *op, const struct mw_device *d, struct mw_observation *o)

@@ -44,7 +44,7 @@ static void on_result(void *ud, const struct mw_coap_result *r)
 	if (rc == 0 && r->content_format != MW_COAP_NO_FORMAT &&
 		mw_op_format(d, op->attempt) == (int)r->content_format)
 		d->format = (uint16_t)r->content_format;
-	mw_op_finish_values(op, MW_SOURCE_READ, rc, r->code, why.text);
+	mw_op_finish_values(op, MW_SOURCE_READ, rc, r, why.text);
 }
 
 int64_t mw_op_read(struct mw_lwm2m *l, struct mw_device *d, const struct mw_path *path, mw_result_cb *cb,

@@ -2,6 +2,7 @@
 #include "codec/format.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* The version that the device itself gives for an object comes first; without one, the enabler's default. */
 static struct mw_version version_of(const void *ud, uint16_t oid)
@@ -48,4 +49,32 @@ int mw_values_emit(
 		.n_nodes = l->scratch.len,
 	};
 	return mw_lwm2m_emit(l, &ev);
+}
+
+/* Waits for the commit of what an answer brought. */
+struct ack_ticket {
+	struct mw_coap_reply reply;
+};
+
+static void on_durable(void *ud, const void *ticket, int status)
+{
+	struct mw_lwm2m *l = ud;
+	struct ack_ticket t;
+	memcpy(&t, ticket, sizeof(t));
+	if (status == 0)
+		mw_coap_ack(l->coap, &t.reply);
+	else
+		mw_coap_drop(l->coap, &t.reply);
+}
+
+void mw_values_emit_answer(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path,
+	enum mw_source source, const struct mw_coap_result *r)
+{
+	int rows = mw_values_emit(l, d, path, source);
+	if (rows == 0 || !r->ack_later)
+		return;
+	struct ack_ticket t = {.reply = r->reply};
+	*r->ack_later = true;
+	if (rows < 0 || l->durable.commit(l->durable.ud, on_durable, l, &t, sizeof(t)) < 0)
+		mw_coap_drop(l->coap, &t.reply);
 }

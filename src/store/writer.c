@@ -155,28 +155,6 @@ int64_t mw_writer_last_seq(const struct mw_writer *w)
 
 /* ---- opening and closing ---- */
 
-/* Two hosts on one store would give the same numbers twice. Not a lock on the file itself: closing any
- * descriptor of that would drop SQLite's own locks. */
-static int lock(struct mw_writer *w, struct mw_errbuf *e)
-{
-	size_t len = strlen(w->path);
-	char *name = malloc(len + sizeof("-lock"));
-	if (!name)
-		return mw_fail(e, MW_E_NOMEM, "out of memory");
-	memcpy(name, w->path, len);
-	memcpy(name + len, "-lock", sizeof("-lock"));
-	int rc = 0;
-	w->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (w->lock_fd < 0)
-		rc = mw_fail(
-			e, MW_E_IO, "cannot create %s: %s; its folder must exist and be writable", name, strerror(errno));
-	else if (flock(w->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		rc = mw_fail(e, MW_E_STATE,
-			"%s is in use by another running host; stop that one or name another file", w->path);
-	free(name);
-	return rc;
-}
-
 /* SQLite would create it with the umask's mode; what is in it is nobody else's business. */
 static int create_file(struct mw_writer *w, struct mw_errbuf *e)
 {
@@ -184,7 +162,8 @@ static int create_file(struct mw_writer *w, struct mw_errbuf *e)
 	if (fd >= 0)
 		close(fd);
 	else if (errno != EEXIST)
-		return mw_fail(e, MW_E_IO, "cannot create %s: %s", w->path, strerror(errno));
+		return mw_fail(e, MW_E_IO, "cannot create %s: %s; its folder must exist and be writable", w->path,
+			strerror(errno));
 	struct stat st;
 	if (stat(w->path, &st) < 0)
 		return mw_fail(e, MW_E_IO, "cannot open %s: %s", w->path, strerror(errno));
@@ -193,12 +172,36 @@ static int create_file(struct mw_writer *w, struct mw_errbuf *e)
 	return 0;
 }
 
+/* Two hosts on one store would give the same numbers twice. The lock is beside the file that a symbolic link leads to, and
+ * not on it: closing any descriptor of the file itself would drop SQLite's own locks. */
+static int lock(struct mw_writer *w, struct mw_errbuf *e)
+{
+	char *real = realpath(w->path, NULL);
+	size_t len = real ? strlen(real) : 0;
+	char *name = real ? malloc(len + sizeof("-lock")) : NULL;
+	int rc = name ? 0 : mw_fail(e, MW_E_IO, "cannot find %s again: %s", w->path, strerror(errno));
+	if (rc == 0) {
+		memcpy(name, real, len);
+		memcpy(name + len, "-lock", sizeof("-lock"));
+		w->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (w->lock_fd < 0)
+			rc = mw_fail(e, MW_E_IO, "cannot create %s: %s; its folder must exist and be writable", name,
+				strerror(errno));
+		else if (flock(w->lock_fd, LOCK_EX | LOCK_NB) < 0)
+			rc = mw_fail(e, MW_E_STATE,
+				"%s is in use by another running host; stop that one or name another file", w->path);
+	}
+	free(name);
+	free(real);
+	return rc;
+}
+
 static int open_file(struct mw_writer *w, struct mw_errbuf *e)
 {
 	struct mw_errbuf why = {0};
-	int rc = lock(w, e);
+	int rc = create_file(w, e);
 	if (rc == 0)
-		rc = create_file(w, e);
+		rc = lock(w, e);
 	if (rc < 0)
 		return rc;
 	if (sqlite3_open_v2(w->path, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
