@@ -223,6 +223,29 @@ static void test_unreadable_payload(void **state)
 	assert_int_equal(d->format, MW_FORMAT_NONE);
 }
 
+static void test_separate_response_is_acknowledged_when_stored(void **state)
+{
+	struct lx *f = *state;
+	for (int status = 0; status > -2; status--) {
+		struct mw_device *d = lx_register(f, DEV, "ep=a&lwm2m=1.0", NULL);
+		struct mw_coap_msg m;
+		assert_true(lx_read(f, d, LX_VALUE) > 0);
+		lx_expect(f, &m, "CON 0.01 path=/3303/0/5700 accept=11542");
+		f->rows_of_values = 1;
+		struct mw_coap_token token = m.token;
+		struct lx_msg answer = {
+			.type = MW_COAP_CON, .code = MW_COAP_CONTENT, .token = &token, .format_1 = 1, .payload = "21.5"};
+		uint16_t mid = lx_input(f, DEV, answer);
+		assert_int_equal(f->n_results, 1);
+		lx_expect_silence(f); /* the value is here, but not on the disk */
+		lx_end_all_commits(f, status == 0 ? 0 : MW_E_FULL);
+		if (status == 0)
+			lx_expect(f, NULL, "ACK 0.00 #%u", mid);
+		lx_expect_silence(f);
+		f->rows_of_values = 0;
+	}
+}
+
 static void test_separate_response(void **state)
 {
 	struct lx *f = *state;
@@ -423,6 +446,7 @@ int main(void)
 		CASE(test_errors_of_the_device),
 		CASE(test_unreadable_payload),
 		CASE(test_separate_response),
+		CASE(test_separate_response_is_acknowledged_when_stored),
 		CASE(test_one_at_a_time),
 		CASE(test_full_queue),
 		CASE(test_abort),
