@@ -183,6 +183,21 @@ describe("the moonwire command", function()
       has(nothing, "no such device")
     end)
 
+    it("devices page by page", function()
+      filled()
+      local reader = assert(require("moonwire.core").reader(world:path("store.db")))
+      local names, after = {}, 0
+      repeat
+        local rows = reader:devices { after = after, limit = 2 }
+        for _, row in ipairs(rows) do names[#names + 1] = row.endpoint end
+        after = rows[1] and rows[#rows].id
+      until #rows < 2
+      assert.same({ "plain", "odd \"name\" ü", "gone" }, names)
+      assert.same({}, reader:devices { after = 1000 })
+      assert.same({}, reader:devices { endpoint = "plain", after = 1 })
+      reader:close()
+    end)
+
     it("devices as JSON with every digit", function()
       filled()
       world:close_host()
@@ -248,6 +263,14 @@ return protocol {
       end
     end)
 
+    it("does not end at a SIGUSR1 of somebody else", function()
+      local server = world:serve()
+      assert(os.execute("kill -s USR1 " .. server.pid))
+      assert.equal("registered", world:registered().state)
+      local rest, status = world:stop(server, "TERM")
+      assert.equal(0, status, rest)
+    end)
+
     it("takes its configuration from moonwire.lua; options win", function()
       world:write("moonwire.lua", "return { listen = \"127.0.0.1:1\", max_devices = 1 }\n")
       world:serve()
@@ -272,7 +295,7 @@ return protocol {
         world:write("mine/protocols/t.lua", (GOOD_SCRIPT:gsub("3303", object)))
         assert(os.execute("kill -s HUP " .. server.pid))
       end
-      wait_for("1 loaded") -- at the start
+      has(table.concat(server.lines, "\n"), "1 loaded") -- at the start, before it is ready
       hang_up("= 3303")
       has(wait_for("t.lua:2: "), "protocols/t.lua:2: ")
       hang_up("3304")

@@ -10,6 +10,8 @@ describe("the configuration file", function()
     { "an unknown key", "return {\n  store = 'x',\n  max_device = 1,\n}", "^f:3: unknown key max_device %(did you mean max_devices%?%)" },
     { "a wrong type", "return {\n  max_devices = '10' }", '^f:2: max_devices must be a whole number' },
     { "a negative number", "return { commit_ms = -1 }", "^f:1: commit_ms must be a whole number" },
+    { "0, which would be the default", "return { lifetime_grace = 0 }", "^f:1: lifetime_grace must not be 0" },
+    { "a float", "return { commit_ms = 5.0 }", "^f:1: commit_ms must be a whole number" },
     { "a bad level", "return { log_level = 'loud' }", "log_level must be error, warn, info, debug or trace" },
     { "a syntax error", "return {\n  store = \n}", "f:3:" },
     { "no table", "local x = 1", "must end with: return" },

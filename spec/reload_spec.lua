@@ -86,14 +86,14 @@ describe("reload", function()
   local failures = {
     { "syntax", "return protocol {\n  object = \n}", 3, "unexpected symbol" },
     { "runtime error", "local x = nil\nlocal y = x.z\nreturn y", 2, "attempt to index" },
-    { "declaration", "\nreturn protocol { objct = 1 }", 2, 'did you mean "object"?' },
+    { "declaration", "\nreturn protocol { objct = 1 }", 2, 'did you mean object?' },
     { "no declaration", "local a = 1", nil, "the file declares nothing" },
     { "declaration not returned", protocol(1):gsub("^return", "local _ ="), nil, "must return its declaration" },
     { "two declarations", protocol(1):gsub("^return", "local _ =") .. "\n" .. protocol(1), 5, "the first is at" },
     { "bytecode", string.dump(function() end), nil, "attempt to load a binary chunk" },
     { "error value", "error({})", nil, "table" },
     { "selftest", protocol(1):gsub("%}$", "selftest = function(t)\n t.equal(1, 2)\n end }"), 5, "t.equal wanted 1, got 2" },
-    { "unknown name", "\n\nreturn protocl { }", 3, 'did you mean "protocol"?' },
+    { "unknown name", "\n\nreturn protocl { }", 3, 'did you mean protocol?' },
     { "unreadable", false, nil, "Permission denied" },
   }
   for _, case in ipairs(failures) do

@@ -7,7 +7,8 @@
 --- The functions are those of src/moonwire.h under the same names. Nothing is printed, no signal handler is set, no
 --- global is written. Functions that fail return `nil, message, code`; wrong argument types raise. Callbacks run inside
 --- step and run; they may start operations, and must neither run nor close the host. When a callback raises, the step
---- returns nil, message, "ESCRIPT", and the host goes on with the next one.
+--- returns nil, message, "ESCRIPT", and the host goes on with the next one. Of several in a step, the first is told; the
+--- other listeners of an event hear of it even so.
 local core = require "moonwire.core"
 
 local _, file = ... -- require tells where this file is
@@ -17,7 +18,8 @@ local _, file = ... -- require tells where this file is
 ---@alias moonwire.Value integer|number|boolean|string|{ oid: integer, iid: integer }
 ---@alias moonwire.Level "error"|"warn"|"info"|"debug"|"trace"
 
---- Every key has a default; unknown keys are not noticed (`moonwire check` notices them in a configuration file).
+--- Every key has a default, and every number is an integer from 1 to 2^32-1. Unknown keys are not noticed (`moonwire
+--- check` notices them in a configuration file).
 ---@class moonwire.Config
 ---@field listen? string|string[]      "127.0.0.1:5783" and "[::1]:5783"; port 0 = any
 ---@field store? string                "moonwire.db"
@@ -62,6 +64,8 @@ local _, file = ... -- require tells where this file is
 ---@field path? moonwire.Path     value.received: what was read or observed
 ---@field source? "read"|"observe"|"notify"|"send"   value.received
 ---@field values? table<moonwire.Path, moonwire.Value>   value.received
+---@field errors? table<moonwire.Path, string>   value.received: why a value is not in `values`, when there are such: an
+---                               Unsigned above 2^63-1 has no Lua integer
 ---@field last_seq? integer       feed.committed: items up to here are on disk
 
 ---@class moonwire.Unit
@@ -72,7 +76,7 @@ local _, file = ... -- require tells where this file is
 ---@field last_error? string
 ---@field errors integer
 
---- Called once: values by path, or nil, message and code.
+--- Called once: values by path, or nil, message and code ("ETYPE": a value above 2^63-1, which has no Lua integer).
 ---@alias moonwire.Done fun(values: table<moonwire.Path, moonwire.Value>?, message: string?, code: moonwire.Code?)
 
 --- Starts an operation; gives its id, for cancel, or nil, message and code, and then `done` is never called.
@@ -80,6 +84,37 @@ local _, file = ... -- require tells where this file is
 ---@alias moonwire.Way "reset"|"request"   how an observation ends: passive, or (default) by asking the device
 --- One call per file of a reload; the last call has no file.
 ---@alias moonwire.Report fun(file: string?, line: integer, reason: string, ok: boolean)
+
+--- The feed's items; durable with the next group commit. time_ms is wall time, and now if it is left out.
+---@class moonwire.Measurement
+---@field endpoint string
+---@field type string
+---@field series string
+---@field value number        finite
+---@field unit? string
+---@field time_ms? integer
+---@field path? moonwire.Path
+
+---@class moonwire.FeedEvent
+---@field endpoint string
+---@field type string
+---@field text string
+---@field time_ms? integer
+---@field path? moonwire.Path
+
+---@class moonwire.Alarm
+---@field endpoint string
+---@field type string
+---@field severity? "WARNING"|"MINOR"|"MAJOR"|"CRITICAL"   needed unless status is "CLEARED"
+---@field status? "ACTIVE"|"ACKNOWLEDGED"|"CLEARED"        "ACTIVE"
+---@field text string
+---@field time_ms? integer
+---@field path? moonwire.Path
+
+--- An event's name; "*" = all events. A listener of value.received may return how many feed items it put: the ACK of a
+--- confirmable notification then waits until they are on disk. The numbers of all listeners are added up.
+---@alias moonwire.EventName "*"|"device.registered"|"device.updated"|"device.deregistered"|"device.expired"
+---|"value.received"|"feed.committed"
 
 ---@class moonwire.Host
 ---@field fd fun(self): integer            becomes readable when step has work
@@ -91,10 +126,15 @@ local _, file = ... -- require tells where this file is
 ---@field listen_addresses fun(self): string[]
 ---@field stats fun(self): table<string, integer>
 ---@field log_level fun(self, group: string, level: moonwire.Level): true?, string?, moonwire.Code?
----@field on fun(self, name: string, fn: fun(event: moonwire.Event)): integer   "*" = all events; gives an id
----@field off fun(self, id: integer)
+---@field on fun(self, name: moonwire.EventName, fn: fun(event: moonwire.Event): integer?): integer   gives an id
+---@field off fun(self, id: integer): boolean   whether there was such a listener
 ---@field device fun(self, endpoint: string): moonwire.Device?, string?, moonwire.Code?
----@field devices fun(self): moonwire.Device[]   all that were ever seen
+---@field devices fun(self): fun(): moonwire.Device?   for device in host:devices() do: all that were ever seen
+---@field links fun(self, endpoint: string): { oid: integer, iid: integer? }[]?, string?, moonwire.Code?
+---@field is_observed fun(self, endpoint: string, path: string): boolean?, string?, moonwire.Code?   of exactly this path
+---@field put_measurement fun(self, item: moonwire.Measurement): true?, string?, moonwire.Code?
+---@field put_event fun(self, item: moonwire.FeedEvent): true?, string?, moonwire.Code?
+---@field put_alarm fun(self, item: moonwire.Alarm): true?, string?, moonwire.Code?
 ---@field read moonwire.Operation
 ---@field observe moonwire.Operation
 ---@field cancel_observe fun(self, endpoint: string, path: string, way: moonwire.Way?, done: moonwire.Done): integer?
@@ -105,10 +145,15 @@ local _, file = ... -- require tells where this file is
 
 --- Looks into a store, beside a running host or without one.
 ---@class moonwire.Reader
----@field devices fun(self, query: { endpoint: string? }?): table[]?, string?, moonwire.Code?
+---@field devices fun(self, query: moonwire.DeviceQuery?): table[]?, string?, moonwire.Code?
 ---@field feed fun(self, query: moonwire.FeedQuery?): table[]?, string?, moonwire.Code?
 ---@field alarms fun(self, query: moonwire.AlarmQuery?): table[]?, string?, moonwire.Code?
 ---@field close fun(self)
+
+---@class moonwire.DeviceQuery
+---@field endpoint? string
+---@field after? integer      only devices with a higher id; the array is in the order of ids
+---@field limit? integer      1000
 
 ---@class moonwire.FeedQuery
 ---@field after? integer      only items with a higher number

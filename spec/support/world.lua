@@ -249,7 +249,7 @@ function World:moonwire(...)
   return self:shell(table.concat(words, " "))
 end
 
---- Starts `moonwire serve` on the world's store as a process, and waits until it listens.
+--- Starts `moonwire serve` on the world's store as a process, and waits until it is ready.
 ---@param options? string[]  more options
 ---@return table child       pid, pipe, lines
 function World:serve(options)
@@ -266,12 +266,10 @@ function World:serve(options)
   for line in pipe:lines() do
     child.lines[#child.lines + 1] = line
     local port = line:match("listening on coap://[^%s]-:(%d+)$")
-    if port then
-      self.port, self.server = tonumber(port), "coap://127.0.0.1:" .. port
-      return child
-    end
+    if port then self.port, self.server = tonumber(port), "coap://127.0.0.1:" .. port end
+    if line:find(" host   ready$") then return child end
   end
-  error("moonwire serve ended before it listened:\n" .. table.concat(child.lines, "\n"))
+  error("moonwire serve ended before it was ready:\n" .. table.concat(child.lines, "\n"))
 end
 
 --- Ends a process by its number and waits until it is gone. @param signal? string "KILL"

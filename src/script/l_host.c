@@ -26,6 +26,34 @@ int mw_lua_host_fail(lua_State *L, const struct l_host *h, int code)
 
 /* ---- calling Lua ---- */
 
+lua_State *mw_lua_host_enter(struct l_host *h, lua_State *L)
+{
+	lua_State *before = h->L;
+	h->L = L;
+	return before;
+}
+
+void mw_lua_host_leave(struct l_host *h, lua_State *before)
+{
+	h->L = before;
+}
+
+void mw_lua_host_slot(lua_State *L, const struct l_host *h, enum mw_lua_host_slot slot)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, h);
+	lua_rawgeti(L, -1, slot);
+	lua_remove(L, -2);
+}
+
+/* Gives what is on top of the stack to @p slot. */
+static void fill_slot(lua_State *L, const struct l_host *h, enum mw_lua_host_slot slot)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, h);
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, slot); /* the place is there already: no memory is asked for */
+	lua_pop(L, 1);
+}
+
 static int traceback(lua_State *L)
 {
 	luaL_tolstring(L, 1, NULL);
@@ -33,38 +61,43 @@ static int traceback(lua_State *L)
 	return 1;
 }
 
-static void remember_error(lua_State *L, struct l_host *h)
+bool mw_lua_host_pcall(lua_State *L, struct l_host *h, int n_args, int n_results)
 {
-	if (h->error_ref == LUA_NOREF) { /* [msg] */
-		lua_pushvalue(L, -1);
-		h->error_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* [msg] */
+	int at = lua_gettop(L) - n_args;
+	lua_pushcfunction(L, traceback);
+	lua_insert(L, at);
+	int rc = lua_pcall(L, n_args, n_results, at);
+	lua_remove(L, at); /* results or [msg] */
+	if (rc == LUA_OK)
+		return true;
+	if (h->has_error) {
+		lua_pop(L, 1);
+		return false;
 	}
-	lua_pop(L, 1);
+	fill_slot(L, h, SLOT_ERROR);
+	h->has_error = true;
+	return false;
 }
 
-/* Runs @p body(ud) protected; results are dropped. */
 void mw_lua_host_protect(struct l_host *h, lua_CFunction body, void *ud)
 {
 	lua_State *L = h->L;
 	if (!L || !lua_checkstack(L, 8))
 		return;
-	int top = lua_gettop(L);
-	lua_pushcfunction(L, traceback);
 	lua_pushcfunction(L, body);
 	lua_pushlightuserdata(L, ud);
-	if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) /* traceback [msg] */
-		remember_error(L, h);
-	lua_settop(L, top);
+	mw_lua_host_pcall(L, h, 1, 0);
 }
 
 static int pop_error(lua_State *L, struct l_host *h)
 {
-	if (h->error_ref == LUA_NOREF)
+	if (!h->has_error)
 		return 0;
 	lua_pushnil(L);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, h->error_ref);
-	luaL_unref(L, LUA_REGISTRYINDEX, h->error_ref);
-	h->error_ref = LUA_NOREF;
+	mw_lua_host_slot(L, h, SLOT_ERROR);
+	lua_pushnil(L);
+	fill_slot(L, h, SLOT_ERROR);
+	h->has_error = false;
 	lua_pushstring(L, "ESCRIPT");
 	return 3;
 }
@@ -88,9 +121,9 @@ static int drive(lua_State *L, int arg, int (*how)(struct mw_host *))
 	struct l_host *h = mw_lua_host_check(L, arg);
 	if (h->L)
 		return luaL_error(L, "a callback must not run the host that called it");
-	h->L = L;
+	lua_State *before = mw_lua_host_enter(h, L);
 	how(h->host);
-	h->L = NULL;
+	mw_lua_host_leave(h, before);
 	int n = pop_error(L, h);
 	if (n)
 		return n;
@@ -143,13 +176,18 @@ static int host_stats(lua_State *L)
 	struct l_host *h = mw_lua_host_check(L, 1);
 	lua_newtable(L);
 	mw_host_stats(h->host, add_counter, L);
+	if (h->script)
+		mw_script_stats(h->script, add_counter, L);
 	return 1;
 }
 
 static int host_log_level(lua_State *L)
 {
 	struct l_host *h = mw_lua_host_check(L, 1);
-	int rc = mw_host_log_level(h->host, luaL_checkstring(L, 2), luaL_checkstring(L, 3));
+	const char *group = luaL_checkstring(L, 2), *level = luaL_checkstring(L, 3);
+	lua_State *before = mw_lua_host_enter(h, L);
+	int rc = mw_host_log_level(h->host, group, level);
+	mw_lua_host_leave(h, before);
 	if (rc < 0)
 		return mw_lua_host_fail(L, h, rc);
 	lua_pushboolean(L, 1);
@@ -161,20 +199,19 @@ static int host_log_level(lua_State *L)
 static int host_close(lua_State *L)
 {
 	struct l_host *h = luaL_checkudata(L, 1, MW_LUA_HOST);
-	if (!h->host)
-		return 0;
-	if (h->L)
+	if (h->host && h->L)
 		return luaL_error(L, "a callback must not close the host that called it");
-	h->L = L; /* open operations are called back with ECANCELED */
-	mw_script_close(h->script);
-	mw_host_close(h->host);
-	h->host = NULL;
-	h->script = NULL;
-	h->L = NULL;
-	luaL_unref(L, LUA_REGISTRYINDEX, h->log_ref);
-	luaL_unref(L, LUA_REGISTRYINDEX, h->listeners_ref);
-	luaL_unref(L, LUA_REGISTRYINDEX, h->error_ref);
-	h->log_ref = h->listeners_ref = h->error_ref = LUA_NOREF;
+	if (h->host) {
+		lua_State *before = mw_lua_host_enter(h, L); /* open operations are called back with ECANCELED */
+		mw_script_close(h->script);
+		mw_host_close(h->host);
+		h->host = NULL;
+		h->script = NULL;
+		mw_lua_host_leave(h, before);
+	}
+	h->has_log = h->has_error = false;
+	lua_pushnil(L); /* also what a host that did not open has kept alive */
+	lua_rawsetp(L, LUA_REGISTRYINDEX, h);
 	return 0;
 }
 
@@ -188,7 +225,7 @@ struct log_call {
 static int call_log(lua_State *L)
 {
 	struct log_call *c = lua_touserdata(L, 1);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, c->owner->log_ref);
+	mw_lua_host_slot(L, c->owner, SLOT_LOG);
 	lua_pushstring(L, mw_log_level_name(c->level));
 	lua_pushstring(L, mw_log_group_name(c->group));
 	lua_pushstring(L, c->text);
@@ -202,8 +239,36 @@ static void on_log(
 	(void)file;
 	(void)line;
 	struct log_call c = {ud, level, group, text};
-	if (c.owner->log_ref != LUA_NOREF)
+	if (c.owner->has_log)
 		mw_lua_host_protect(c.owner, call_log, &c);
+}
+
+/* The table of the slots; true when the configuration, at 1, has a log function. */
+static bool make_slots(lua_State *L, const struct l_host *h)
+{
+	lua_createtable(L, N_SLOTS, 0);
+	lua_newtable(L);
+	lua_rawseti(L, -2, SLOT_LISTENERS);
+	bool has_log = lua_getfield(L, 1, "log") == LUA_TFUNCTION;
+	lua_rawseti(L, -2, SLOT_LOG);
+	lua_pushboolean(L, 0);
+	lua_rawseti(L, -2, SLOT_ERROR);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, h);
+	return has_log;
+}
+
+static int open_host(lua_State *L, struct l_host *h, const struct mw_config *c,
+	const struct mw_script_config *sc, struct mw_errbuf *why)
+{
+	int rc = 0;
+	lua_State *before = mw_lua_host_enter(h, L);
+	h->host = mw_host_open(c, why);
+	if (!h->host)
+		rc = why->code < 0 ? why->code : MW_E_IO;
+	if (rc == 0 && sc->scripts_dir && !(h->script = mw_script_open(h->host, sc, why)))
+		rc = why->code < 0 ? why->code : MW_E_SCRIPT;
+	mw_lua_host_leave(h, before);
+	return rc;
 }
 
 /* core.host(config) -> host, or nil, message, code. Keys: those of struct mw_config by name (lifetimes in
@@ -213,26 +278,16 @@ static int new_host(lua_State *L)
 {
 	struct mw_config c;
 	struct mw_script_config sc;
-	struct mw_errbuf why = {""};
+	struct mw_errbuf why = {0};
 	luaL_checktype(L, 1, LUA_TTABLE);
 	mw_lua_host_config(L, 1, &c, &sc);
 	struct l_host *h = lua_newuserdatauv(L, sizeof(*h), 0);
-	*h = (struct l_host){.log_ref = LUA_NOREF, .listeners_ref = LUA_NOREF, .error_ref = LUA_NOREF};
+	*h = (struct l_host){0};
 	luaL_setmetatable(L, MW_LUA_HOST);
-	lua_newtable(L);
-	h->listeners_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	if (lua_getfield(L, 1, "log") == LUA_TFUNCTION)
-		h->log_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	else
-		lua_pop(L, 1);
+	h->has_log = make_slots(L, h);
 	c.log = on_log;
 	c.log_ud = h;
-	h->L = L;
-	h->host = mw_host_open(&c, &why);
-	int rc = h->host ? 0 : MW_E_IO;
-	if (rc == 0 && sc.scripts_dir && !(h->script = mw_script_open(h->host, &sc, &why)))
-		rc = MW_E_SCRIPT;
-	h->L = NULL;
+	int rc = open_host(L, h, &c, &sc, &why);
 	if (rc < 0) {
 		lua_pushcfunction(L, host_close);
 		lua_pushvalue(L, -2);
@@ -263,6 +318,7 @@ void mw_lua_open_host(lua_State *L)
 	luaL_setfuncs(L, mw_lua_host_event_methods, 0);
 	luaL_setfuncs(L, mw_lua_host_op_methods, 0);
 	luaL_setfuncs(L, mw_lua_host_device_methods, 0);
+	luaL_setfuncs(L, mw_lua_host_put_methods, 0);
 	luaL_setfuncs(L, mw_lua_host_script_methods, 0);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -2, "__index");

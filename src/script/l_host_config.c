@@ -13,14 +13,19 @@ static const char *opt_string(lua_State *L, int table, const char *key)
 	return s;
 }
 
+/* In struct mw_config 0 is the default of every number, so that an operator's 0 would silently become, for
+ * example, 93 seconds: it is refused. */
 static uint32_t opt_u32(lua_State *L, int table, const char *key)
 {
-	int is_integer = 1;
 	int type = lua_getfield(L, table, key);
-	lua_Integer v = type == LUA_TNIL ? 0 : lua_tointegerx(L, -1, &is_integer);
+	lua_Integer v = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1; /* "5" and 5.0 are no integers */
 	lua_pop(L, 1);
-	if (!is_integer || v < 0 || v > UINT32_MAX)
-		luaL_error(L, "%s must be a whole number from 0 to 4294967295", key);
+	if (type == LUA_TNIL)
+		return 0;
+	if (v == 0)
+		luaL_error(L, "%s must not be 0: leave it out for its default, or give 1 or more", key);
+	if (v < 0 || v > UINT32_MAX)
+		luaL_error(L, "%s must be a whole number from 1 to 4294967295", key);
 	return (uint32_t)v;
 }
 

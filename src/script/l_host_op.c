@@ -20,12 +20,7 @@ static int call_back(lua_State *L)
 {
 	struct result_call *c = lua_touserdata(L, 1);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, c->call->ref);
-	int n = mw_lua_push_failure(L, c->res);
-	if (n == 0) {
-		mw_lua_push_nodes(L, c->res->nodes, c->res->n_nodes);
-		n = 1;
-	}
-	lua_call(L, n, 0);
+	lua_call(L, mw_lua_push_result(L, c->res), 0);
 	return 0;
 }
 
@@ -70,23 +65,19 @@ static struct l_call *new_call(lua_State *L, struct l_host *h, int arg)
 	return call;
 }
 
-static int find_device(lua_State *L, struct l_host *h, int arg, struct mw_device_ref *out)
-{
-	size_t len;
-	const char *endpoint = luaL_checklstring(L, arg, &len);
-	return mw_device_find(h->host, endpoint, len, out);
-}
-
 static int host_read(lua_State *L)
 {
 	struct l_host *h = mw_lua_host_check(L, 1);
 	struct mw_device_ref dev;
 	struct mw_path path = mw_lua_check_path(L, 3);
-	int rc = find_device(L, h, 2, &dev);
+	int rc = mw_lua_host_find(L, h, 2, &dev);
 	if (rc < 0)
 		return mw_lua_host_fail(L, h, rc);
 	struct l_call *call = new_call(L, h, 4);
-	return push_started(L, h, call, mw_read(h->host, dev, &path, on_result, call));
+	lua_State *before = mw_lua_host_enter(h, L);
+	int64_t id = mw_read(h->host, dev, &path, on_result, call);
+	mw_lua_host_leave(h, before);
+	return push_started(L, h, call, id);
 }
 
 static int host_observe(lua_State *L)
@@ -94,11 +85,14 @@ static int host_observe(lua_State *L)
 	struct l_host *h = mw_lua_host_check(L, 1);
 	struct mw_device_ref dev;
 	struct mw_path path = mw_lua_check_path(L, 3);
-	int rc = find_device(L, h, 2, &dev);
+	int rc = mw_lua_host_find(L, h, 2, &dev);
 	if (rc < 0)
 		return mw_lua_host_fail(L, h, rc);
 	struct l_call *call = new_call(L, h, 4);
-	return push_started(L, h, call, mw_observe(h->host, dev, &path, on_result, call));
+	lua_State *before = mw_lua_host_enter(h, L);
+	int64_t id = mw_observe(h->host, dev, &path, on_result, call);
+	mw_lua_host_leave(h, before);
+	return push_started(L, h, call, id);
 }
 
 static int host_cancel_observe(lua_State *L)
@@ -108,11 +102,14 @@ static int host_cancel_observe(lua_State *L)
 	struct mw_device_ref dev;
 	struct mw_path path = mw_lua_check_path(L, 3);
 	enum mw_cancel_way way = luaL_checkoption(L, 4, "request", ways) ? MW_CANCEL_REQUEST : MW_CANCEL_RESET;
-	int rc = find_device(L, h, 2, &dev);
+	int rc = mw_lua_host_find(L, h, 2, &dev);
 	if (rc < 0)
 		return mw_lua_host_fail(L, h, rc);
 	struct l_call *call = new_call(L, h, 5);
-	return push_started(L, h, call, mw_cancel_observe(h->host, dev, &path, way, on_result, call));
+	lua_State *before = mw_lua_host_enter(h, L);
+	int64_t id = mw_cancel_observe(h->host, dev, &path, way, on_result, call);
+	mw_lua_host_leave(h, before);
+	return push_started(L, h, call, id);
 }
 
 static int host_write_attributes(lua_State *L)
@@ -121,20 +118,23 @@ static int host_write_attributes(lua_State *L)
 	struct mw_device_ref dev;
 	struct mw_path path = mw_lua_check_path(L, 3);
 	const char *attributes = luaL_checkstring(L, 4);
-	int rc = find_device(L, h, 2, &dev);
+	int rc = mw_lua_host_find(L, h, 2, &dev);
 	if (rc < 0)
 		return mw_lua_host_fail(L, h, rc);
 	struct l_call *call = new_call(L, h, 5);
-	return push_started(L, h, call, mw_write_attributes(h->host, dev, &path, attributes, on_result, call));
+	lua_State *before = mw_lua_host_enter(h, L);
+	int64_t id = mw_write_attributes(h->host, dev, &path, attributes, on_result, call);
+	mw_lua_host_leave(h, before);
+	return push_started(L, h, call, id);
 }
 
 static int host_cancel(lua_State *L)
 {
 	struct l_host *h = mw_lua_host_check(L, 1);
-	lua_State *before = h->L;
-	h->L = L;
-	int rc = mw_op_cancel(h->host, luaL_checkinteger(L, 2));
-	h->L = before;
+	int64_t id = luaL_checkinteger(L, 2);
+	lua_State *before = mw_lua_host_enter(h, L);
+	int rc = mw_op_cancel(h->host, id);
+	mw_lua_host_leave(h, before);
 	if (rc < 0)
 		return mw_lua_host_fail(L, h, rc);
 	lua_pushboolean(L, 1);

@@ -1,32 +1,21 @@
 /* host:scripts() and host:reload(). */
 #include "host/host.h"
 #include "script/l_host_core.h"
+#include "script/l_table.h"
 #include "script/l_value.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-static void set_text(lua_State *L, const char *key, const char *text)
-{
-	if (!*text)
-		return;
-	lua_pushstring(L, text);
-	lua_setfield(L, -2, key);
-}
 
 static void add_unit(void *ud, const struct mw_script_unit *u)
 {
 	lua_State *L = ud;
 	lua_createtable(L, 0, 6);
-	set_text(L, "name", u->name);
-	set_text(L, "hash", u->hash);
-	set_text(L, "last_error", u->last_error);
-	lua_pushinteger(L, u->generation);
-	lua_setfield(L, -2, "generation");
-	lua_pushinteger(L, u->loaded_ms);
-	lua_setfield(L, -2, "loaded_ms");
-	lua_pushinteger(L, (lua_Integer)u->n_errors);
-	lua_setfield(L, -2, "errors");
+	mw_lua_set_text(L, "name", u->name);
+	mw_lua_set_text(L, "hash", u->hash);
+	mw_lua_set_text(L, "last_error", u->last_error);
+	mw_lua_set_integer(L, "generation", u->generation);
+	mw_lua_set_integer(L, "loaded_ms", u->loaded_ms);
+	mw_lua_set_integer(L, "errors", (int64_t)u->n_errors);
 	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 }
 
@@ -72,17 +61,13 @@ static void on_report(void *ud, const char *file, int line, const char *reason, 
 {
 	struct reload *r = ud;
 	struct l_host *h = r->owner;
-	lua_State *before = h->L;
 	struct line l = {.reload = r, .file = file, .reason = reason, .number = line, .ok = ok};
-	if (!before)
-		h->L = h->reload_L; /* within host:reload() itself, when there is no watch */
 	mw_lua_host_protect(h, call_report, &l);
 	if (!file) { /* the last line */
 		if (h->L)
 			luaL_unref(h->L, LUA_REGISTRYINDEX, r->ref);
 		free(r);
 	}
-	h->L = before;
 }
 
 /* host:reload(unit or nil, fn(file, line, reason, ok)) loads what changed, all or nothing; the report ends
@@ -102,10 +87,10 @@ static int host_reload(lua_State *L)
 		return mw_lua_fail(L, MW_E_NOMEM, "out of memory");
 	}
 	*r = (struct reload){h, ref};
-	h->reload_L = L;
+	lua_State *before = mw_lua_host_enter(h, L); /* without a watch it is reported from within */
 	int rc = mw_script_reload(h->script, unit, false, on_report, r);
-	h->reload_L = NULL;
-	if (rc < 0) {
+	mw_lua_host_leave(h, before);
+	if (rc < 0 && rc != MW_E_SCRIPT) { /* that one has been reported */
 		luaL_unref(L, LUA_REGISTRYINDEX, ref);
 		free(r);
 		return mw_lua_fail(L, rc, mw_err_text(rc));

@@ -1,6 +1,7 @@
 /* `local r = core.reader "moonwire.db"`; r:devices(), r:feed { ... }, r:alarms { ... } give arrays of tables.
  */
 #include "script/l_reader.h"
+#include "script/l_table.h"
 #include "script/l_value.h"
 #include "store/reader.h"
 
@@ -17,97 +18,81 @@ static struct mw_reader *check(lua_State *L)
 	return *r;
 }
 
-static void set_bytes(lua_State *L, const char *key, struct mw_bytes b)
-{
-	if (!b.len)
-		return;
-	lua_pushlstring(L, (const char *)b.data, b.len);
-	lua_setfield(L, -2, key);
-}
-
-static void set_integer(lua_State *L, const char *key, int64_t v)
-{
-	lua_pushinteger(L, v);
-	lua_setfield(L, -2, key);
-}
-
-static void set_text(lua_State *L, const char *key, const char *text)
-{
-	if (!text)
-		return;
-	lua_pushstring(L, text);
-	lua_setfield(L, -2, key);
-}
-
-/* Rows are collected under pcall-free callbacks of the reader, so a raise (out of memory) would tear through
- * SQLite's frames: every callback runs protected and only remembers that it failed. */
+/* A raise (out of memory) must not tear through SQLite's frames: every row is appended protected, and the
+ * query only remembers that it failed. */
 struct collect {
 	lua_State *L;
-	lua_CFunction push; /* pushes one table from the row in upvalue-free light userdata */
+	void (*push)(lua_State *L, const void *row, const void *other); /* pushes one table; may raise */
 	lua_Integer n;
 	bool failed;
 };
 
 struct row_call {
+	const struct collect *collect;
 	const void *row, *other;
 };
 
+/* (array, light userdata) */
+static int append(lua_State *L)
+{
+	const struct row_call *c = lua_touserdata(L, 2);
+	c->collect->push(L, c->row, c->other);
+	lua_rawseti(L, 1, c->collect->n + 1);
+	return 0;
+}
+
 static bool add(struct collect *c, const void *row, const void *other)
 {
-	struct row_call call = {row, other};
+	struct row_call call = {c, row, other};
 	lua_State *L = c->L; /* array */
-	lua_pushcfunction(L, c->push);
+	lua_pushcfunction(L, append);
+	lua_pushvalue(L, -2);
 	lua_pushlightuserdata(L, &call);
-	if (lua_pcall(L, 1, 1, 0) != LUA_OK) { /* array message */
+	if (lua_pcall(L, 2, 0, 0) != LUA_OK) { /* array message */
 		lua_pop(L, 1);
 		c->failed = true;
 		return false;
 	}
-	lua_rawseti(
-		L, -2, ++c->n); /* array grows here: may raise only for memory, before SQLite has state to lose */
+	c->n++;
 	return true;
 }
 
-static int push_device(lua_State *L)
+static void push_device(lua_State *L, const void *row, const void *other)
 {
-	const struct row_call *c = lua_touserdata(L, 1);
-	const struct mw_device_row *d = c->row;
-	const struct mw_registration_row *r = c->other;
+	const struct mw_device_row *d = row;
+	const struct mw_registration_row *r = other;
 	lua_createtable(L, 0, 12);
-	set_bytes(L, "endpoint", d->endpoint);
-	set_integer(L, "id", d->id);
-	set_integer(L, "created_ms", d->created_ms);
-	lua_pushboolean(L, r != NULL);
-	lua_setfield(L, -2, "registered");
+	mw_lua_set_bytes(L, "endpoint", d->endpoint);
+	mw_lua_set_integer(L, "id", d->id);
+	mw_lua_set_integer(L, "created_ms", d->created_ms);
+	mw_lua_set_boolean(L, "registered", r != NULL);
 	if (!r)
-		return 1;
-	set_bytes(L, "address", r->peer_text);
-	set_integer(L, "lifetime", r->lifetime_s);
-	set_bytes(L, "version", r->version);
-	set_bytes(L, "binding", r->binding);
-	lua_pushboolean(L, r->queue_mode);
-	lua_setfield(L, -2, "queue_mode");
-	set_bytes(L, "sms", r->sms);
-	set_bytes(L, "params", r->params);
-	set_bytes(L, "links", r->links);
-	set_integer(L, "registered_ms", r->registered_ms);
-	set_integer(L, "updated_ms", r->updated_ms);
-	return 1;
+		return;
+	mw_lua_set_bytes(L, "address", r->peer_text);
+	mw_lua_set_integer(L, "lifetime", r->lifetime_s);
+	mw_lua_set_bytes(L, "version", r->version);
+	mw_lua_set_bytes(L, "binding", r->binding);
+	mw_lua_set_boolean(L, "queue_mode", r->queue_mode);
+	mw_lua_set_bytes(L, "sms", r->sms);
+	mw_lua_set_bytes(L, "params", r->params);
+	mw_lua_set_bytes(L, "links", r->links);
+	mw_lua_set_integer(L, "registered_ms", r->registered_ms);
+	mw_lua_set_integer(L, "updated_ms", r->updated_ms);
 }
 
-static int push_feed(lua_State *L)
+static void push_feed(lua_State *L, const void *row, const void *other)
 {
-	const struct row_call *c = lua_touserdata(L, 1);
-	const struct mw_feed_row *f = c->row;
+	const struct mw_feed_row *f = row;
+	(void)other;
 	lua_createtable(L, 0, 12);
-	set_integer(L, "seq", f->seq);
-	set_text(L, "kind", mw_feed_kind_name(f->kind));
-	set_bytes(L, "endpoint", f->endpoint);
-	set_integer(L, "time_ms", f->time_ms);
-	set_bytes(L, "type", f->type);
-	set_bytes(L, "series", f->series);
-	set_bytes(L, "unit", f->unit);
-	set_bytes(L, "text", f->text);
+	mw_lua_set_integer(L, "seq", f->seq);
+	mw_lua_set_text(L, "kind", mw_feed_kind_name(f->kind));
+	mw_lua_set_bytes(L, "endpoint", f->endpoint);
+	mw_lua_set_integer(L, "time_ms", f->time_ms);
+	mw_lua_set_bytes(L, "type", f->type);
+	mw_lua_set_bytes(L, "series", f->series);
+	mw_lua_set_bytes(L, "unit", f->unit);
+	mw_lua_set_bytes(L, "text", f->text);
 	if (f->value.type != MW_TYPE_NONE) {
 		mw_lua_push_value(L, &f->value);
 		lua_setfield(L, -2, "value");
@@ -117,12 +102,11 @@ static int push_feed(lua_State *L)
 		lua_setfield(L, -2, "path");
 	}
 	if (f->kind == MW_FEED_ALARM) {
-		set_text(L, "severity", mw_severity_name(f->severity));
-		set_text(L, "status", mw_alarm_status_name(f->status));
-		set_integer(L, "count", f->count);
-		set_integer(L, "first_ms", f->first_ms);
+		mw_lua_set_text(L, "severity", mw_severity_name(f->severity));
+		mw_lua_set_text(L, "status", mw_alarm_status_name(f->status));
+		mw_lua_set_integer(L, "count", f->count);
+		mw_lua_set_integer(L, "first_ms", f->first_ms);
 	}
-	return 1;
 }
 
 static bool on_device(void *ud, const struct mw_device_row *d, const struct mw_registration_row *r)
@@ -161,24 +145,27 @@ static int64_t opt_integer(lua_State *L, int table, const char *key)
 {
 	if (!lua_istable(L, table))
 		return 0;
-	int ok = 1;
 	int type = lua_getfield(L, table, key);
-	int64_t v = type == LUA_TNIL ? 0 : lua_tointegerx(L, -1, &ok);
-	if (!ok)
+	int64_t v = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+	if (type != LUA_TNIL && !lua_isinteger(L, -1))
 		luaL_error(L, "%s must be a whole number", key);
 	lua_pop(L, 1);
 	return v;
 }
 
-/* r:devices { endpoint = } */
+/* r:devices { endpoint =, after = id, limit = } */
 static int reader_devices(lua_State *L)
 {
-	struct mw_errbuf e;
+	struct mw_errbuf e = {0};
 	struct mw_reader *r = check(L);
-	struct mw_bytes endpoint = opt_bytes(L, 2, "endpoint");
+	struct mw_device_query q = {
+		.endpoint = opt_bytes(L, 2, "endpoint"),
+		.after_id = opt_integer(L, 2, "after"),
+		.limit = opt_integer(L, 2, "limit"),
+	};
 	lua_newtable(L);
 	struct collect c = {.L = L, .push = push_device};
-	return finish(L, &c, mw_reader_devices(r, endpoint, on_device, &c, &e), &e);
+	return finish(L, &c, mw_reader_device_page(r, &q, on_device, &c, &e), &e);
 }
 
 /* r:feed { after = seq, newest = true, kind = "measurement", endpoint =, type =, from_ms =, to_ms =, limit =
@@ -186,7 +173,7 @@ static int reader_devices(lua_State *L)
 static int reader_feed(lua_State *L)
 {
 	static const char *const kinds[] = {"", "measurement", "event", "alarm", "inventory", "lifecycle", NULL};
-	struct mw_errbuf e;
+	struct mw_errbuf e = {0};
 	struct mw_reader *r = check(L);
 	struct mw_feed_query q = {
 		.after_seq = opt_integer(L, 2, "after"),
@@ -211,7 +198,7 @@ static int reader_feed(lua_State *L)
 /* r:alarms { endpoint =, cleared = true, limit = } */
 static int reader_alarms(lua_State *L)
 {
-	struct mw_errbuf e;
+	struct mw_errbuf e = {0};
 	struct mw_reader *r = check(L);
 	struct mw_bytes endpoint = opt_bytes(L, 2, "endpoint");
 	int64_t limit = opt_integer(L, 2, "limit");
@@ -238,13 +225,13 @@ static int reader_close(lua_State *L)
 /* core.reader(path) -> reader, or nil, message, code */
 static int new_reader(lua_State *L)
 {
-	struct mw_errbuf e;
+	struct mw_errbuf e = {0};
 	const char *path = luaL_checkstring(L, 1);
 	struct mw_reader **r = lua_newuserdatauv(L, sizeof(struct mw_reader *), 0);
 	*r = NULL;
 	luaL_setmetatable(L, READER_TYPE);
 	*r = mw_reader_open(path, &e);
-	return *r ? 1 : mw_lua_fail(L, MW_E_NOTFOUND, e.text);
+	return *r ? 1 : mw_lua_fail(L, e.code < 0 ? e.code : MW_E_IO, e.text);
 }
 
 void mw_lua_open_reader(lua_State *L)

@@ -2,6 +2,7 @@
  *  A node in Lua is { oid, iid, rid, riid?, type = "Float", value = 21.5, time = seconds? }. */
 #include "codec/format.h"
 #include "script/l_sim.h"
+#include "script/l_value.h"
 
 #include <string.h>
 
@@ -49,6 +50,25 @@ static struct mw_path read_ids(lua_State *L, int at)
 	return mw_path_of(ids, n);
 }
 
+static uint64_t unsigned_at(lua_State *L)
+{
+	lua_Integer v = luaL_checkinteger(L, -1);
+	if (v < 0)
+		luaL_error(L, "%I is below 0 and no Unsigned", v);
+	return (uint64_t)v;
+}
+
+/** Field of the object link on top of the stack; both ids 65535 = null link. */
+static uint16_t link_id(lua_State *L, const char *key)
+{
+	lua_getfield(L, -1, key);
+	lua_Integer id = luaL_checkinteger(L, -1);
+	lua_pop(L, 1);
+	if (id < 0 || id > MW_ID_NONE)
+		luaL_error(L, "%s %I of an object link is not in 0 to 65535", key, id);
+	return (uint16_t)id;
+}
+
 /** The value on top of the stack as @p type; strings borrow from Lua. */
 static void read_value(lua_State *L, struct mw_value *v)
 {
@@ -58,7 +78,7 @@ static void read_value(lua_State *L, struct mw_value *v)
 		v->i = luaL_checkinteger(L, -1);
 		break;
 	case MW_TYPE_UNSIGNED:
-		v->u = (uint64_t)luaL_checkinteger(L, -1);
+		v->u = unsigned_at(L);
 		break;
 	case MW_TYPE_FLOAT:
 		v->f = luaL_checknumber(L, -1);
@@ -68,11 +88,8 @@ static void read_value(lua_State *L, struct mw_value *v)
 		break;
 	case MW_TYPE_OBJLNK:
 		luaL_checktype(L, -1, LUA_TTABLE);
-		lua_getfield(L, -1, "oid");
-		v->link.oid = (uint16_t)luaL_checkinteger(L, -1);
-		lua_getfield(L, -2, "iid");
-		v->link.iid = (uint16_t)luaL_checkinteger(L, -1);
-		lua_pop(L, 2);
+		v->link.oid = link_id(L, "oid");
+		v->link.iid = link_id(L, "iid");
 		break;
 	default:
 		/* A number would be converted in place and not be kept by the node's table. */
@@ -144,35 +161,8 @@ static enum mw_type type_of(const void *ud, uint16_t oid, uint16_t rid, bool *mu
 	return (enum mw_type)(v & 15);
 }
 
-static void push_value(lua_State *L, const struct mw_value *v)
-{
-	switch (v->type) {
-	case MW_TYPE_INTEGER:
-	case MW_TYPE_TIME:
-		lua_pushinteger(L, v->i);
-		break;
-	case MW_TYPE_UNSIGNED:
-		lua_pushinteger(L, (lua_Integer)v->u);
-		break;
-	case MW_TYPE_FLOAT:
-		lua_pushnumber(L, v->f);
-		break;
-	case MW_TYPE_BOOLEAN:
-		lua_pushboolean(L, v->b);
-		break;
-	case MW_TYPE_OBJLNK:
-		lua_createtable(L, 0, 2);
-		lua_pushinteger(L, v->link.oid);
-		lua_setfield(L, -2, "oid");
-		lua_pushinteger(L, v->link.iid);
-		lua_setfield(L, -2, "iid");
-		break;
-	default:
-		lua_pushlstring(L, v->s.data ? (const char *)v->s.data : "", v->s.len);
-	}
-}
-
-static void push_node(lua_State *L, const struct mw_node *node)
+/** False: the value has no Lua form. */
+static bool push_node(lua_State *L, const struct mw_node *node)
 {
 	const uint16_t ids[] = {node->path.oid, node->path.iid, node->path.rid, node->path.riid};
 	lua_createtable(L, 4, 3);
@@ -182,12 +172,13 @@ static void push_node(lua_State *L, const struct mw_node *node)
 	}
 	lua_pushstring(L, mw_type_name(node->value.type));
 	lua_setfield(L, -2, "type");
-	push_value(L, &node->value);
+	bool good = mw_lua_push_value(L, &node->value) || node->value.type == MW_TYPE_NONE;
 	lua_setfield(L, -2, "value");
 	if (node->has_time) {
 		lua_pushnumber(L, node->time_s);
 		lua_setfield(L, -2, "time");
 	}
+	return good;
 }
 
 static int l_nodes_gc(lua_State *L)
@@ -218,7 +209,8 @@ static int l_decode(lua_State *L)
 		return mw_lua_sim_failure(L, rc, e.text[0] ? e.text : NULL);
 	lua_createtable(L, (int)nodes->len, 0);
 	for (size_t i = 0; i < nodes->len; i++) {
-		push_node(L, &nodes->items[i]);
+		if (!push_node(L, &nodes->items[i]))
+			return mw_lua_sim_failure(L, MW_E_TYPE, "a value above 2^63-1 has no Lua integer");
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	return 1;

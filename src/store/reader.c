@@ -121,6 +121,11 @@ static struct mw_path path_at(sqlite3_stmt *st, int at)
 	return mw_path_of(ids, n);
 }
 
+static int64_t limit_of(int64_t limit)
+{
+	return limit > 0 ? limit : 1000;
+}
+
 /* ---- devices and observations ---- */
 
 #define DEVICES                                                                                              \
@@ -162,6 +167,25 @@ int mw_reader_devices(
 	if (rc == SQLITE_OK)
 		while ((rc = sqlite3_step(st)) == SQLITE_ROW && give_device(st, cb, ud))
 			;
+	return finish(r, st, rc, e);
+}
+
+int mw_reader_device_page(struct mw_reader *r, const struct mw_device_query *q, mw_device_row_cb *cb, void *ud,
+	struct mw_errbuf *e)
+{
+	sqlite3_stmt *st;
+	int rc = prepare(r,
+		q->endpoint.len ? DEVICES " WHERE d.id > ?1 AND d.endpoint = ?3 LIMIT ?2"
+						: DEVICES " WHERE d.id > ?1 ORDER BY d.id LIMIT ?2",
+		&st);
+	if (rc != SQLITE_OK)
+		return finish(r, st, rc, e);
+	sqlite3_bind_int64(st, 1, q->after_id);
+	sqlite3_bind_int64(st, 2, limit_of(q->limit));
+	if (q->endpoint.len)
+		bind_bytes(st, 3, q->endpoint);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW && give_device(st, cb, ud))
+		;
 	return finish(r, st, rc, e);
 }
 
@@ -249,11 +273,6 @@ static bool give_feed(sqlite3_stmt *st, mw_feed_row_cb *cb, void *ud)
 		row.value = value_at(st, C_VALUE);
 	}
 	return cb(ud, &row);
-}
-
-static int64_t limit_of(int64_t limit)
-{
-	return limit > 0 ? limit : 1000;
 }
 
 /* Items of all devices, in one walk over the table or the index by kind. */

@@ -25,6 +25,14 @@ typedef bool mw_feed_row_cb(void *ud, const struct mw_feed_row *row);
  *  @param endpoint  only this one; empty = all */
 int mw_reader_devices(
 	struct mw_reader *r, struct mw_bytes endpoint, mw_device_row_cb *cb, void *ud, struct mw_errbuf *e);
+struct mw_device_query {
+	struct mw_bytes endpoint; /**< empty = all */
+	int64_t after_id;         /**< cursor: only devices with a higher number */
+	int64_t limit;            /**< 0 = 1000 */
+};
+/** As mw_reader_devices, a page at a time. */
+int mw_reader_device_page(struct mw_reader *r, const struct mw_device_query *q, mw_device_row_cb *cb, void *ud,
+	struct mw_errbuf *e);
 int mw_reader_observations(struct mw_reader *r, mw_observation_row_cb *cb, void *ud, struct mw_errbuf *e);
 
 struct mw_feed_query {

@@ -54,7 +54,7 @@ local function check_list(value)
   return value
 end
 
-local WANTS = { string = "a string", integer = "a whole number, 0 or above", boolean = "true or false",
+local WANTS = { string = "a string", integer = "a whole number, 1 or above", boolean = "true or false",
   list = "a string or a list of strings" }
 
 --- Checks one value; gives what is to be used, or nil and a reason.
@@ -65,7 +65,9 @@ function Config.check(name, value)
   if not key then return nil, ("unknown key %s%s"):format(name, Suggest.hint(name, Config.names())) end
   local good = value
   if key.type == "integer" then
-    good = math.type(value) == "integer" and value >= 0 and value <= 4294967295 and value or nil
+    -- No number has a use for 0, and the C interface takes it for "default": 0 seconds would become 93.
+    if value == 0 then return nil, ("%s must not be 0: leave it out for its default, or give 1 or more"):format(name) end
+    good = math.type(value) == "integer" and value >= 1 and value <= 4294967295 and value or nil
   elseif key.type == "list" then
     good = check_list(value)
   elseif type(value) ~= key.type then

@@ -13,6 +13,7 @@ local COLUMNS = {
   { title = "OBJECTS", key = "objects" },
 }
 
+local PAGE = 1000      -- devices in memory at a time; a table has its header, and its widths, once a page
 local MAX_OBJECTS = 60 -- characters of the last column
 
 --- "1/0 3/0 3303/0,1" from a registration payload: for people, so whatever it cannot read is left out.
@@ -45,11 +46,18 @@ return {
   run = function(options)
     local reader, err = Store.open(options)
     if not reader then return nil, err end
-    local rows
-    rows, err = reader:devices { endpoint = options[1] }
-    if not rows then return nil, err end
-    for _, row in ipairs(rows) do row.objects = not options.json and objects(row.links) or nil end
-    Store.show(rows, COLUMNS, options.json, options[1] and "no such device" or "no device has registered yet")
+    local after, shown = 0, 0
+    repeat
+      local rows
+      rows, err = reader:devices { endpoint = options[1], after = after, limit = PAGE }
+      if not rows then return nil, err end
+      for _, row in ipairs(rows) do row.objects = not options.json and objects(row.links) or nil end
+      if #rows > 0 or shown == 0 then
+        Store.show(rows, COLUMNS, options.json, options[1] and "no such device" or "no device has registered yet")
+      end
+      shown = shown + #rows
+      after = #rows > 0 and rows[#rows].id
+    until #rows < PAGE
     reader:close()
     return true
   end,

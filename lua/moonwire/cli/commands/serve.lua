@@ -3,6 +3,7 @@ local Config = require "moonwire.cli.config"
 local Log = require "moonwire.cli.log"
 
 local DEFAULT_CONFIG = "moonwire.lua"
+local INFO_LEVELS = { info = true, debug = true, trace = true } -- those that show lines of level info
 
 local Serve = {
   name = "serve",
@@ -69,6 +70,7 @@ function Serve.run(options, app)
   local host
   host, err = core.host(config)
   if not host then return nil, err end
+  if INFO_LEVELS[config.log_level] then config.log("info", "HOST", "ready") end
   while true do
     local signal, why = app.run(host)
     if signal == nil then
