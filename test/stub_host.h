@@ -14,7 +14,14 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { STUB_OPS = 4096, STUB_PUTS = 256, STUB_TIMERS = 256, STUB_DEVICES = 100, STUB_LOG = 64 * 1024 };
+enum {
+	STUB_OPS = 4096,
+	STUB_PUTS = 2048,
+	STUB_TIMERS = 256,
+	STUB_DEVICES = 100,
+	STUB_OBSERVED = 32,
+	STUB_LOG = 64 * 1024
+};
 
 struct stub_op {
 	char what[8]; /* "read", "observe", "cancel", "attr" */
@@ -34,11 +41,11 @@ struct stub_device {
 	bool registered;
 	uint16_t links[8][2];
 	size_t n_links;
+	struct mw_path observed[STUB_OBSERVED];
 	uint32_t n_observations;
 };
 
 struct mw_host {
-	bool observed; /* what mw_is_observed says of every path */
 	struct mw_log log;
 	char log_text[STUB_LOG];
 	size_t log_len;
@@ -54,6 +61,7 @@ struct mw_host {
 	int64_t last_id, now_ms;
 	struct stub_op ops[STUB_OPS];
 	size_t n_ops;
+	uint64_t failed_commits;
 	int fail_ops, fail_puts; /* code to answer with, 0 = none */
 	struct stub_put puts[STUB_PUTS];
 	size_t n_puts; /* may go beyond STUB_PUTS; those are counted only */
@@ -96,6 +104,10 @@ int64_t mw_host_wall_ms(struct mw_host *h)
 int64_t mw_host_mono_ms(struct mw_host *h)
 {
 	return h->now_ms;
+}
+uint64_t mw_host_failed_commits(struct mw_host *h)
+{
+	return h->failed_commits;
 }
 const char *mw_host_error(const struct mw_host *h)
 {
@@ -230,22 +242,52 @@ int64_t mw_read(
 {
 	return stub_start(h, "read", dev, path, "", cb, ud);
 }
+static inline struct mw_path *stub_observed(
+	struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path)
+{
+	struct stub_device *d = stub_find(h, dev);
+	for (uint32_t i = 0; d && i < d->n_observations; i++) {
+		const struct mw_path *o = &d->observed[i]; /* paths here have three ids */
+		if (o->oid == path->oid && o->iid == path->iid && o->rid == path->rid)
+			return &d->observed[i];
+	}
+	return NULL;
+}
+static inline void stub_observe(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path)
+{
+	struct stub_device *d = stub_find(h, dev);
+	if (stub_observed(h, dev, path))
+		return;
+	assert_true(d->n_observations < STUB_OBSERVED);
+	d->observed[d->n_observations++] = *path;
+}
+static inline void stub_unobserve(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path)
+{
+	struct stub_device *d = stub_find(h, dev);
+	struct mw_path *at = stub_observed(h, dev, path);
+	if (at)
+		*at = d->observed[--d->n_observations];
+}
 int64_t mw_observe(
 	struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud)
 {
-	return stub_start(h, "observe", dev, path, "", cb, ud);
+	int64_t id = stub_start(h, "observe", dev, path, "", cb, ud);
+	if (id >= 0)
+		stub_observe(h, dev, path);
+	return id;
 }
 bool mw_is_observed(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path)
 {
-	const struct stub_device *d = stub_find(h, dev);
-	(void)path;
-	return h->observed || (d && d->n_observations > 0);
+	return stub_observed(h, dev, path);
 }
 int64_t mw_cancel_observe(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path,
 	enum mw_cancel_way way, mw_result_cb *cb, void *ud)
 {
 	(void)way;
-	return stub_start(h, "cancel", dev, path, "", cb, ud);
+	int64_t id = stub_start(h, "cancel", dev, path, "", cb, ud);
+	if (id >= 0)
+		stub_unobserve(h, dev, path);
+	return id;
 }
 int64_t mw_write_attributes(struct mw_host *h, struct mw_device_ref dev, const struct mw_path *path,
 	const char *attributes, mw_result_cb *cb, void *ud)
@@ -258,6 +300,8 @@ static inline void stub_answer(struct mw_host *h, size_t i, const struct mw_resu
 	mw_result_cb *cb = op->cb;
 	assert_non_null(cb);
 	op->cb = NULL;
+	if (strcmp(op->what, "observe") == 0 && (res->err || res->code >> 5 != 2))
+		stub_unobserve(h, op->dev, &op->path);
 	cb(op->ud, op->dev, &op->path, res);
 }
 int mw_op_cancel(struct mw_host *h, int64_t id)

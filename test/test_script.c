@@ -71,6 +71,7 @@ static void assert_logged(struct fixture *f, const char *text)
 struct told {
 	char text[2000];
 	size_t len;
+	char summary[200]; /* of the last call */
 	bool ended, ok;
 };
 
@@ -80,6 +81,7 @@ static void tell(void *ud, const char *file, int line, const char *reason, bool 
 	if (!file) {
 		t->ended = true;
 		t->ok = ok;
+		snprintf(t->summary, sizeof(t->summary), "%s", reason);
 		return;
 	}
 	t->len += (size_t)snprintf(
@@ -89,8 +91,9 @@ static void tell(void *ud, const char *file, int line, const char *reason, bool 
 static bool reload(struct fixture *f)
 {
 	struct told t = {.len = 0};
-	assert_int_equal(mw_script_reload(f->s, NULL, false, tell, &t), 0);
+	int rc = mw_script_reload(f->s, NULL, false, tell, &t);
 	assert_true(t.ended);
+	assert_int_equal(rc, t.ok ? 0 : MW_E_SCRIPT);
 	return t.ok;
 }
 
@@ -123,7 +126,7 @@ static void test_refuses_to_start(void **state)
 	open_with(&f, (struct mw_script_config){0});
 	assert_null(f.s);
 	assert_string_equal(
-		f.why.text, "hooks/a.lua:2: unknown key \"device.registerd\", did you mean \"device.registered\"?");
+		f.why.text, "hooks/a.lua:2: unknown key \"device.registerd\" (did you mean device.registered?)");
 	assert_logged(&f, "error SCRIPT unit=hooks/a.lua hooks/a.lua:2: unknown key");
 
 	stub_scripts_write(&f.scripts, "hooks/b.lua",
@@ -579,7 +582,7 @@ static void test_failure_keeps_the_old_unit_running(void **state)
 	open_reader(&f);
 	stub_scripts_write(&f.scripts, "hooks/a.lua", "while true do end");
 	struct told t = {.len = 0};
-	assert_int_equal(mw_script_reload(f.s, NULL, false, tell, &t), 0);
+	assert_int_equal(mw_script_reload(f.s, NULL, false, tell, &t), MW_E_SCRIPT);
 	assert_false(t.ok);
 	assert_string_equal(t.text, "hooks/a.lua:1:bad:instruction budget of 20000000 used up (endless loop?)\n");
 	assert_int_equal(f.s->n_tasks, 1); /* the old one waits on */
@@ -612,8 +615,80 @@ static void test_units_and_generations(void **state)
 	t = (struct told){.len = 0};
 	mw_script_units(f.s, take_unit, &t);
 	assert_string_equal(t.text, "hooks/a.lua gen=2 hash=16 errors=1 ''\n");
-	assert_int_equal(mw_script_reload(f.s, "nothing.lua", false, tell, &t), 0);
+	t = (struct told){.len = 0};
+	assert_int_equal(mw_script_reload(f.s, "nothing.lua", false, tell, &t), MW_E_NOTFOUND);
+	assert_int_equal(t.len, 0); /* who fails so calls nobody */
+	stub_scripts_write(&f.scripts, "hooks/new.lua", "return hooks { [\"device.updated\"] = print }");
+	assert_int_equal(mw_script_reload(f.s, "hooks/new.lua", false, tell, &t), 0);
+	assert_true(t.ok);
+	teardown(&f);
+}
+
+/* Turns the loop until a reload has been answered. */
+static void wait_for_answer(uv_loop_t *loop, const struct told *t)
+{
+	while (!t->ended)
+		uv_run(loop, UV_RUN_ONCE);
+}
+
+static void test_reload_with_a_watch_is_always_answered(void **state)
+{
+	(void)state;
+	struct fixture f;
+	uv_loop_t loop;
+	char away[80];
+	setup(&f);
+	assert_int_equal(uv_loop_init(&loop), 0);
+	f.host->loop = &loop;
+	stub_scripts_write(&f.scripts, "hooks/a.lua", "return hooks { [\"device.updated\"] = print }");
+	open_with(&f, (struct mw_script_config){.watch = true});
+	assert_non_null(f.s);
+	struct told t = {.len = 0};
+	assert_int_equal(mw_script_reload(f.s, "nothing.lua", false, tell, &t), MW_E_NOTFOUND);
+	assert_int_equal(mw_script_reload(f.s, "hooks/a.lua", false, tell, &t), 0);
+	assert_int_equal(mw_script_reload(f.s, NULL, false, tell, &t), MW_E_STATE);
+	assert_false(t.ended); /* it comes from the loop */
+	wait_for_answer(&loop, &t);
+	assert_true(t.ok);
+	assert_string_equal(t.text, "hooks/a.lua:0:ok:\n");
+
+	snprintf(away, sizeof(away), "%s.away", f.scripts.dir);
+	assert_int_equal(rename(f.scripts.dir, away), 0);
+	t = (struct told){.len = 0};
+	assert_int_equal(mw_script_reload(f.s, NULL, false, tell, &t), 0);
+	wait_for_answer(&loop, &t);
 	assert_false(t.ok);
+	assert_non_null(strstr(t.summary, "no such folder"));
+	assert_int_equal(rename(away, f.scripts.dir), 0);
+
+	t = (struct told){.len = 0};
+	assert_int_equal(mw_script_reload(f.s, NULL, false, tell, &t), 0);
+	mw_script_close(f.s);
+	assert_true(t.ended);
+	assert_false(t.ok);
+	assert_string_equal(t.summary, "cancelled");
+	f.s = NULL;
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	teardown(&f);
+}
+
+static void test_problems_are_placed_in_the_unit(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f);
+	struct told t = {.len = 0};
+	stub_scripts_write(&f.scripts, "lib/c.lua",
+		"\nlocal c = {}\nfunction c.f() local s = (\"x\"):rep(1e9) return s end\nreturn c");
+	stub_scripts_write(&f.scripts, "hooks/a.lua", "local x = 1\nlocal y = string.rep(\"x\", 1e9)\nreturn y");
+	stub_scripts_write(
+		&f.scripts, "hooks/b.lua", "local c = script.require \"lib/c\"\nlocal y = c.f()\nreturn y");
+	stub_scripts_write(&f.scripts, "hooks/d.lua", "error(\"elsewhere:7: odd\", 0)");
+	assert_int_equal(mw_script_check(LUA_DIR, f.scripts.dir, tell, &t, &f.why), 3);
+	if (!strstr(t.text, "hooks/a.lua:2:bad:") || !strstr(t.text, "lib/c.lua:3:bad:") ||
+		!strstr(t.text, "hooks/d.lua:1:bad:elsewhere:7: odd") || strstr(t.text, "sandbox"))
+		fail_msg("\n%s", t.text);
 	teardown(&f);
 }
 
@@ -660,6 +735,8 @@ int main(void)
 		cmocka_unit_test(test_a_late_result_is_dropped),
 		cmocka_unit_test(test_failure_keeps_the_old_unit_running),
 		cmocka_unit_test(test_units_and_generations),
+		cmocka_unit_test(test_reload_with_a_watch_is_always_answered),
+		cmocka_unit_test(test_problems_are_placed_in_the_unit),
 		cmocka_unit_test(test_check_offline),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

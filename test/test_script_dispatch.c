@@ -145,8 +145,9 @@ static void test_value_rules(void **state)
 		struct mw_node n = {.path = {1, 0, 2, MW_ID_NONE, 3}, .value = cases[i].v};
 		assert_int_equal(values(&f, &n, 1), 1);
 		assert_put(&f, 0, cases[i].put);
-		bool warned = strstr(f.host->log_text,
-						  "warn SCRIPT unit=protocols/p.lua /1/0/2 has a value that is no number") != NULL;
+		bool warned =
+			strstr(f.host->log_text,
+				"warn SCRIPT ep=dev1 unit=protocols/p.lua /1/0/2 has a value that is no number") != NULL;
 		assert_int_equal(warned, strncmp(cases[i].put, "alarm", 5) == 0);
 		assert_null(strstr(f.host->log_text, "secret"));
 		teardown(&f);
@@ -199,12 +200,115 @@ static void test_alarm_with_when(void **state)
 		if (steps[i].alarm)
 			assert_put(&f, 1, steps[i].alarm);
 	}
-	/* Another instance, and another device, have alarms of their own. */
-	struct mw_node n = node(3303, 1, 5700, 20);
+	f.dev = stub_device(f.host, "dev2"); /* another device has an alarm of its own */
+	struct mw_node n = node(3303, 0, 5700, 20);
 	assert_int_equal(values(&f, &n, 1), 2);
-	f.dev = stub_device(f.host, "dev2");
-	n = node(3303, 0, 5700, 20);
-	assert_int_equal(values(&f, &n, 1), 2);
+	teardown(&f);
+}
+
+/* What is put for one value besides its measurement: 0 nothing, 1 the alarm is raised, 3 it is cleared. */
+static int alarm_of(struct fixture *f, struct mw_node n)
+{
+	size_t before = f->host->n_puts;
+	values(f, &n, 1);
+	if (f->host->n_puts == before + 1)
+		return 0;
+	assert_int_equal(f->host->n_puts, before + 2);
+	const char *status = strstr(f->host->puts[before + 1].text, "status=");
+	assert_non_null(status);
+	return atoi(status + 7);
+}
+
+static void test_instances_share_an_alarm(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, TEMPERATURE, NULL);
+	static const struct {
+		uint16_t iid;
+		double v;
+		int alarm;
+	} steps[] = {
+		{0, 20, 3}, /* nothing is known */
+		{1, 20, 0}, /* the same alarm */
+		{0, 61, 1},
+		{1, 20, 0}, /* a cool one does not clear what a hot one raised */
+		{1, 62, 1},
+		{0, 20, 0}, /* one is still hot */
+		{1, 20, 3}, /* the last one */
+		{0, 20, 0},
+		{1, 20, 0},
+	};
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		int alarm = alarm_of(&f, node(3303, steps[i].iid, 5700, steps[i].v));
+		if (alarm != steps[i].alarm)
+			fail_msg("step %zu: %d", i, alarm);
+	}
+	for (uint16_t i = 0; i < 300; i++) /* more than can be remembered */
+		assert_int_equal(alarm_of(&f, node(3303, i, 5700, 70)), 1);
+	for (uint16_t i = 300; i-- > 1;)
+		assert_int_equal(alarm_of(&f, node(3303, i, 5700, 20)), 0);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 3);
+	teardown(&f);
+}
+
+static void test_an_alarm_of_a_hook_is_cleared_by_the_condition(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, TEMPERATURE,
+		"return hooks { [\"device.updated\"] = function(dev)\n"
+		"  dev:alarm { type = \"c8y_HighTemperature\", severity = \"MAJOR\", text = \"x\" } end }");
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 3);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 0);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_UPDATED});
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 3);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 0);
+	teardown(&f);
+}
+
+static void test_a_clear_whose_commit_failed_is_put_again(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, TEMPERATURE, NULL);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 61)), 1);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 3);
+	f.host->failed_commits = 1;
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 3);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 0);
+	teardown(&f);
+}
+
+static void test_alarms_forget_what_cannot_end_them(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, TEMPERATURE, NULL);
+	stub_link(f.host, f.dev, 3303, 0);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 3);
+	assert_int_equal(alarm_of(&f, node(3303, 1, 5700, 61)), 1);
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 0);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_UPDATED, .objects_changed = true});
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 20)), 3); /* instance 1 is not there any more */
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 61)), 1);
+	assert_int_equal(alarm_of(&f, node(3303, 1, 5700, 20)), 0);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_REGISTERED});
+	assert_int_equal(alarm_of(&f, node(3303, 1, 5700, 20)), 0); /* instance 0 still is */
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_DEREGISTERED});
+	assert_int_equal(alarm_of(&f, node(3303, 1, 5700, 20)), 3);
+	/* A reload keeps what the new rules still map, and forgets the rest. */
+	assert_int_equal(alarm_of(&f, node(3303, 0, 5700, 61)), 1);
+	stub_scripts_write(&f.scripts, "protocols/p.lua", TEMPERATURE "\n");
+	assert_int_equal(mw_script_reload(f.s, NULL, false, NULL, NULL), 0);
+	assert_int_equal(alarm_of(&f, node(3303, 1, 5700, 20)), 0);
+	stub_scripts_write(&f.scripts, "protocols/p.lua",
+		"return protocol { object = 3303, resources = { [5701] = { measurement = { type = \"x\", series = "
+		"\"x.y\" },\n"
+		"  alarm = { type = \"c8y_HighTemperature\", severity = \"MAJOR\", text = \"Too warm\",\n"
+		"    when = function(v) return v > 60 end } } } }");
+	assert_int_equal(mw_script_reload(f.s, NULL, false, NULL, NULL), 0);
+	assert_int_equal(alarm_of(&f, node(3303, 1, 5701, 20)), 3);
 	teardown(&f);
 }
 
@@ -245,7 +349,8 @@ static void test_what_cannot_be_stored_is_not_acknowledged(void **state)
 	struct mw_node n = node(3303, 0, 5700, 70);
 	f.host->fail_puts = MW_E_FULL;
 	assert_int_equal(values(&f, &n, 1), MW_E_FULL);
-	assert_logged(&f, "cannot put a measurement of /3303/0/5700: store is full or not writable");
+	assert_logged(
+		&f, "warn SCRIPT ep=dev1 cannot put a measurement of /3303/0/5700: store is full or not writable");
 	f.host->fail_puts = MW_E_NOTFOUND; /* the device went meanwhile */
 	assert_int_equal(values(&f, &n, 1), 0);
 	f.host->fail_puts = 0;
@@ -368,14 +473,42 @@ static void test_registration_starts_observations(void **state)
 	assert_op(&f, 2, "attr /3303/7/5700 pmin=10&pmax=300");
 	assert_op(&f, 3, "observe /3303/7/5700 ");
 	answer_all(&f);
+	assert_int_equal(f.s->anchor->refs, 1);
+	assert_null(f.s->jobs.slots); /* nothing is kept of a device that has what it should */
 	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_UPDATED});
 	assert_int_equal(f.host->n_ops, 0);
 	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_UPDATED, .objects_changed = true});
-	assert_int_equal(f.host->n_ops, 4);
-	assert_int_equal(f.s->anchor->refs, 5);
+	assert_int_equal(f.host->n_ops, 0); /* what is observed is left alone */
+	stub_link(f.host, f.dev, 3303, 8);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_UPDATED, .objects_changed = true});
+	assert_int_equal(f.host->n_ops, 2);
+	assert_op(&f, 0, "attr /3303/8/5700 pmin=10&pmax=300");
+	assert_op(&f, 1, "observe /3303/8/5700 ");
+	assert_int_equal(f.s->anchor->refs, 2);
 	mw_script_close(f.s); /* with operations under way: their results find nobody */
 	f.s = NULL;
 	answer_all(&f);
+	teardown(&f);
+}
+
+static void test_one_device_has_a_few_operations_at_a_time(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, TEMPERATURE, NULL);
+	for (uint16_t i = 0; i < 8; i++)
+		stub_link(f.host, f.dev, 3303, i);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_REGISTERED});
+	assert_int_equal(f.host->n_ops, 4);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_UPDATED, .objects_changed = true});
+	assert_int_equal(f.host->n_ops, 4); /* the same job */
+	for (size_t i = 0; i < f.host->n_ops; i++) {
+		assert_true(stub_open_ops(f.host) <= 4);
+		stub_answer(f.host, i, &(struct mw_result){.code = 0x45, .text = ""});
+	}
+	assert_int_equal(f.host->n_ops, 16);
+	assert_op(&f, 15, "observe /3303/7/5700 ");
+	assert_int_equal(f.s->anchor->refs, 1);
 	teardown(&f);
 }
 
@@ -385,15 +518,64 @@ static void test_failing_observations_do_no_harm(void **state)
 	struct fixture f;
 	setup(&f, TEMPERATURE, NULL);
 	stub_link(f.host, f.dev, 3303, 0);
+	stub_link(f.host, f.dev, 3303, 1);
 	f.host->fail_ops = MW_E_LIMIT;
 	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_REGISTERED});
-	assert_logged(&f, "warn OBS auto-observe of /3303/0/5700 not started: limit reached");
+	assert_logged(
+		&f, "warn OBS ep=dev1 auto-observe: 2 of 2 failed, the first: /3303/0/5700 limit reached\n");
 	f.host->fail_ops = 0;
+	f.host->log_len = 0;
 	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_REGISTERED});
-	stub_answer(f.host, 0, &(struct mw_result){.code = 0x84, .text = "not here"});
-	stub_answer(f.host, 1, &(struct mw_result){.err = MW_E_TIMEOUT, .text = ""});
-	assert_logged(&f, "auto-observe of /3303/0/5700: not here 4.04");
+	stub_answer(f.host, 0, &(struct mw_result){.code = 0x85, .text = ""});
+	stub_answer(f.host, 1, &(struct mw_result){.code = 0x84, .text = "not here"});
+	assert_logged(&f, "debug OBS ep=dev1 auto-observe: /3303/0/5700 4.05\n");
+	assert_logged(&f, "debug OBS ep=dev1 auto-observe: /3303/0/5700 4.04 not here\n");
+	stub_answer(f.host, 2, &(struct mw_result){.err = MW_E_CANCELED, .text = ""});
+	assert_logged(&f, "debug OBS ep=dev1 auto-observe: /3303/1/5700 cancelled\n");
+	assert_null(strstr(f.host->log_text, "warn"));
+	stub_answer(f.host, 3, &(struct mw_result){.err = MW_E_TIMEOUT, .text = ""});
+	assert_logged(
+		&f, "warn OBS ep=dev1 auto-observe: 1 of 4 failed, the first: /3303/1/5700 no answer in time\n");
 	assert_int_equal(f.s->anchor->refs, 1);
+	teardown(&f);
+}
+
+static void test_a_full_queue_is_waited_for(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, TEMPERATURE, NULL);
+	for (uint16_t i = 0; i < 3; i++)
+		stub_link(f.host, f.dev, 3303, i);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_REGISTERED});
+	f.host->fail_ops = MW_E_LIMIT;
+	for (size_t i = 0; i < 3; i++)
+		stub_answer(f.host, i, &(struct mw_result){.code = 0x45, .text = ""});
+	assert_int_equal(f.host->n_ops, 4);
+	f.host->fail_ops = 0;
+	stub_answer(f.host, 3, &(struct mw_result){.code = 0x45, .text = ""});
+	assert_int_equal(f.host->n_ops, 6);
+	assert_op(&f, 5, "observe /3303/2/5700 ");
+	answer_all(&f);
+	assert_null(strstr(f.host->log_text, "warn"));
+	teardown(&f);
+}
+
+static void test_a_device_that_goes_ends_its_job(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, TEMPERATURE, NULL);
+	for (uint16_t i = 0; i < 8; i++)
+		stub_link(f.host, f.dev, 3303, i);
+	lifecycle(&f, (struct mw_event){.kind = MW_EVENT_REGISTERED});
+	f.host->devices[f.dev.index - 1].registered = false;
+	for (size_t i = 0; i < 4; i++)
+		stub_answer(f.host, i, &(struct mw_result){.err = MW_E_CANCELED, .text = ""});
+	assert_int_equal(f.host->n_ops, 4);
+	assert_int_equal(f.s->anchor->refs, 1);
+	assert_null(f.s->jobs.slots);
+	assert_null(strstr(f.host->log_text, "warn"));
 	teardown(&f);
 }
 
@@ -419,7 +601,7 @@ static void test_reload_brings_all_devices_in_line_in_slices(void **state)
 		struct mw_device_ref dev = stub_device(f.host, name);
 		stub_link(f.host, dev, 3303, 0);
 		stub_link(f.host, dev, 3304, 0);
-		f.host->devices[dev.index - 1].n_observations = 1;
+		stub_observe(f.host, dev, &(struct mw_path){3303, 0, 5700, MW_ID_NONE, 3});
 	}
 	f.host->devices[3].registered = false;
 	for (int i = 0; i < 5; i++)
@@ -443,8 +625,7 @@ static void test_reload_brings_all_devices_in_line_in_slices(void **state)
 	for (int i = 0; i < 5; i++)
 		stub_advance(f.host, 4);
 	assert_op(&f, 0, "attr /3304/0/5700 pmin=5");
-	assert_op(&f, 1, "observe /3304/0/5700 ");
-	assert_int_equal(f.host->n_ops, 158);
+	assert_int_equal(f.host->n_ops, 79); /* it is observed already: reading it would be a false measurement */
 	answer_all(&f);
 
 	write_humidity(&f, "observe = { pmin = 5 }, ignore_empty = true,");
@@ -473,13 +654,14 @@ static void test_a_reload_during_the_walk_starts_it_again(void **state)
 	write_humidity(&f, "observe = true,");
 	stub_advance(f.host, 4);
 	assert_true(f.host->n_ops > 0 && f.host->n_ops < 60);
+	size_t n = f.host->n_ops;
 	answer_all(&f);
 	write_humidity(&f, "");
 	for (int i = 0; i < 5; i++)
 		stub_advance(f.host, 4);
 	for (size_t i = 0; i < f.host->n_ops; i++)
 		assert_string_equal(f.host->ops[i].what, "cancel");
-	assert_int_equal(f.host->n_ops, 60);
+	assert_int_equal(f.host->n_ops, n); /* those that had begun to observe */
 	answer_all(&f);
 	teardown(&f);
 }
@@ -495,7 +677,7 @@ static void test_devices_without_their_observations_get_them_at_the_start(void *
 	struct mw_device_ref full = stub_device(f.host, "full"), empty = stub_device(f.host, "empty");
 	stub_link(f.host, full, 3303, 0);
 	stub_link(f.host, empty, 3303, 0);
-	f.host->devices[full.index - 1].n_observations = 1;
+	stub_observe(f.host, full, &(struct mw_path){3303, 0, 5700, MW_ID_NONE, 3});
 	struct mw_script_config c = {.lua_dir = LUA_DIR, .scripts_dir = f.scripts.dir};
 	f.s = mw_script_open(f.host, &c, &f.why);
 	assert_non_null(f.s);
@@ -554,6 +736,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_value_rules),
 		cmocka_unit_test(test_ignore_empty),
 		cmocka_unit_test(test_alarm_with_when),
+		cmocka_unit_test(test_instances_share_an_alarm),
+		cmocka_unit_test(test_an_alarm_of_a_hook_is_cleared_by_the_condition),
+		cmocka_unit_test(test_a_clear_whose_commit_failed_is_put_again),
+		cmocka_unit_test(test_alarms_forget_what_cannot_end_them),
 		cmocka_unit_test(test_an_error_in_when_costs_one_node),
 		cmocka_unit_test(test_many_errors_in_one_event_end),
 		cmocka_unit_test(test_what_cannot_be_stored_is_not_acknowledged),
@@ -561,7 +747,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_value_hook),
 		cmocka_unit_test(test_lifecycle_hooks),
 		cmocka_unit_test(test_registration_starts_observations),
+		cmocka_unit_test(test_one_device_has_a_few_operations_at_a_time),
 		cmocka_unit_test(test_failing_observations_do_no_harm),
+		cmocka_unit_test(test_a_full_queue_is_waited_for),
+		cmocka_unit_test(test_a_device_that_goes_ends_its_job),
 		cmocka_unit_test(test_reload_brings_all_devices_in_line_in_slices),
 		cmocka_unit_test(test_a_reload_during_the_walk_starts_it_again),
 		cmocka_unit_test(test_devices_without_their_observations_get_them_at_the_start),

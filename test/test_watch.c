@@ -17,9 +17,10 @@ struct fixture {
 	struct mw_log log;
 	struct mw_errbuf why;
 	char dir[64];
-	char seen[8192]; /* "name=text;" of the last delivery */
-	char log_text[2048];
-	int n, wanted, n_files;
+	char seen[8192];                 /* "name=text;" of the last delivery */
+	char log_text[2048], error[256]; /* error: why the folder could not be read, last */
+	int n, wanted, n_files, n_errors;
+	uint64_t poke; /* of the last delivery */
 	bool timed_out;
 };
 
@@ -34,10 +35,18 @@ static void on_log(
 	snprintf(f->log_text, sizeof(f->log_text), "%s", text);
 }
 
-static void on_files(void *ud, const struct mw_watched_file *files, size_t n)
+static void on_look(void *ud, const struct mw_watch_look *look)
 {
 	struct fixture *f = ud;
-	size_t len = 0;
+	const struct mw_watched_file *files = look->files;
+	size_t len = 0, n = look->n_files;
+	f->poke = look->poke;
+	if (look->err) {
+		assert_int_equal(look->err, MW_E_NOTFOUND);
+		snprintf(f->error, sizeof(f->error), "%s", look->why);
+		f->n_errors++;
+		return;
+	}
 	f->n++;
 	f->n_files = (int)n;
 	*f->seen = '\0';
@@ -69,7 +78,7 @@ static void setup(struct fixture *f)
 
 static void start(struct fixture *f)
 {
-	f->w = mw_watch_new(&f->loop, f->dir, ".lua", 20, &f->log, on_files, f, &f->why);
+	f->w = mw_watch_new(&f->loop, f->dir, ".lua", 20, &f->log, on_look, f, &f->why);
 	if (!f->w)
 		fail_msg("%s", f->why.text);
 }
@@ -79,7 +88,7 @@ static void teardown(struct fixture *f)
 	char command[128];
 	mw_watch_free(f->w);
 	uv_close((uv_handle_t *)&f->limit, NULL);
-	while (uv_run(&f->loop, UV_RUN_DEFAULT) != 0) /* not 0 when on_files has stopped the loop */
+	while (uv_run(&f->loop, UV_RUN_DEFAULT) != 0) /* not 0 when on_look has stopped the loop */
 		continue;
 	assert_int_equal(uv_loop_close(&f->loop), 0); /* nothing is left running */
 	snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
@@ -134,9 +143,9 @@ static void test_read(void **state)
 	write_file(&f, "#auto.lua", "x");
 	write_file(&f, "backup.lua~", "x");
 	write_file(&f, ".lua", "x");
-	assert_int_equal(mw_watch_read(f.dir, ".lua", on_files, &f, &f.why), 0);
+	assert_int_equal(mw_watch_read(f.dir, ".lua", on_look, &f, &f.why), 0);
 	assert_string_equal(f.seen, "protocols/a.lua=A;protocols/b.lua=B;z.lua=;");
-	assert_int_equal(mw_watch_read("/nonexistent", ".lua", on_files, &f, &f.why), MW_E_NOTFOUND);
+	assert_int_equal(mw_watch_read("/nonexistent", ".lua", on_look, &f, &f.why), MW_E_NOTFOUND);
 	assert_string_equal(f.why.text, "/nonexistent: no such folder");
 	assert_int_equal(f.n, 1);
 	teardown(&f);
@@ -156,7 +165,7 @@ static void test_what_cannot_be_read_is_delivered_with_its_reason(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0); /* not a file: left out, and nothing waits for it */
 	snprintf(path, sizeof(path), "%s/nowhere.lua", f.dir);
 	assert_int_equal(symlink("/nonexistent/x", path), 0);
-	assert_int_equal(mw_watch_read(f.dir, ".lua", on_files, &f, &f.why), 0);
+	assert_int_equal(mw_watch_read(f.dir, ".lua", on_look, &f, &f.why), 0);
 	assert_string_equal(f.seen, "big.lua=larger than 1 MiB;good.lua=G;");
 	teardown(&f);
 }
@@ -174,11 +183,11 @@ static void test_depth_and_loops_of_links_end(void **state)
 	make_dir(&f, "a/b/c/d/e");
 	write_file(&f, "a/b/c/d/in.lua", "1");
 	write_file(&f, "a/b/c/d/e/out.lua", "2");
-	assert_int_equal(mw_watch_read(f.dir, ".lua", on_files, &f, &f.why), 0);
+	assert_int_equal(mw_watch_read(f.dir, ".lua", on_look, &f, &f.why), 0);
 	assert_string_equal(f.seen, "a/b/c/d/in.lua=1;");
 	snprintf(path, sizeof(path), "%s/a/loop", f.dir);
 	assert_int_equal(symlink("..", path), 0);
-	assert_int_equal(mw_watch_read(f.dir, ".lua", on_files, &f, &f.why), 0);
+	assert_int_equal(mw_watch_read(f.dir, ".lua", on_look, &f, &f.why), 0);
 	assert_true(f.n_files >= 1 && f.n_files < 20);
 	teardown(&f);
 }
@@ -193,7 +202,7 @@ static void test_too_many_files(void **state)
 		snprintf(name, sizeof(name), "f%d.lua", i);
 		write_file(&f, name, "");
 	}
-	assert_int_equal(mw_watch_read(f.dir, ".lua", on_files, &f, &f.why), MW_E_LIMIT);
+	assert_int_equal(mw_watch_read(f.dir, ".lua", on_look, &f, &f.why), MW_E_LIMIT);
 	assert_int_equal(f.n, 0);
 	teardown(&f);
 }
@@ -228,7 +237,7 @@ static void test_several_changes_are_one_delivery(void **state)
 	struct fixture f;
 	char name[32];
 	setup(&f);
-	f.w = mw_watch_new(&f.loop, f.dir, ".lua", 200, &f.log, on_files, &f, &f.why);
+	f.w = mw_watch_new(&f.loop, f.dir, ".lua", 200, &f.log, on_look, &f, &f.why);
 	assert_non_null(f.w);
 	for (int i = 0; i < 10; i++) {
 		snprintf(name, sizeof(name), "f%d.lua", i);
@@ -284,7 +293,51 @@ static void test_poke(void **state)
 	teardown(&f);
 }
 
-static void test_a_folder_that_vanishes_delivers_nothing(void **state)
+/* Turns the loop until a delivery, good or bad, answers this poke. */
+static void wait_for_poke(struct fixture *f, uint64_t poke)
+{
+	f->timed_out = false;
+	f->wanted = f->n + 1000;
+	uv_timer_start(&f->limit, on_limit, 20000, 0);
+	while (!f->timed_out && f->poke < poke)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	uv_timer_stop(&f->limit);
+	assert_false(f->timed_out);
+}
+
+/* Turns the loop until a look at the folder is under way on the worker. It takes a while there: it has many
+ * files to read. */
+static void wait_until_looking(struct fixture *f)
+{
+	while (!uv_loop_alive(&f->loop) || !f->loop.active_reqs.count)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static void test_poke_while_a_look_is_under_way(void **state)
+{
+	(void)state;
+	struct fixture f;
+	char name[32];
+	setup(&f);
+	for (int i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "f%d.lua", i);
+		write_file(&f, name, "x");
+	}
+	start(&f);
+	uint64_t first = mw_watch_poke(f.w);
+	assert_int_equal(first, 1);
+	wait_until_looking(&f);
+	write_file(&f, "g.lua", "new"); /* the look under way may have missed it */
+	uint64_t second = mw_watch_poke(f.w);
+	assert_int_equal(second, 2);
+	wait_for_poke(&f, first);
+	assert_int_equal(f.poke, first); /* it does not claim to answer the second */
+	wait_for_poke(&f, second);
+	assert_int_equal(f.n_files, 501);
+	teardown(&f);
+}
+
+static void test_a_folder_that_vanishes_and_comes_back(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -294,14 +347,17 @@ static void test_a_folder_that_vanishes_delivers_nothing(void **state)
 	start(&f);
 	snprintf(away, sizeof(away), "%s.away", f.dir);
 	assert_int_equal(rename(f.dir, away), 0);
-	mw_watch_poke(f.w);
-	uv_timer_start(&f.limit, on_limit, 20000, 0);
-	while (!f.timed_out && !*f.log_text)
-		uv_run(&f.loop, UV_RUN_ONCE);
+	wait_for_poke(&f, mw_watch_poke(f.w));
 	assert_non_null(strstr(f.log_text, "no such folder; trying again"));
+	assert_non_null(strstr(f.error, "no such folder"));
 	assert_int_equal(f.n, 0);
+	int n_errors = f.n_errors;
+	wait_for_poke(&f, mw_watch_poke(f.w)); /* at once, not when it tries again by itself */
+	assert_true(f.n_errors > n_errors);
 	assert_int_equal(rename(away, f.dir), 0);
 	wait_for(&f, "a.lua=1;"); /* it looks again by itself */
+	write_file(&f, "a.lua", "2");
+	wait_for(&f, "a.lua=2;"); /* and watches */
 	teardown(&f);
 }
 
@@ -332,7 +388,7 @@ static void test_new_says_what_is_wrong(void **state)
 	(void)state;
 	struct fixture f;
 	setup(&f);
-	assert_null(mw_watch_new(&f.loop, "/nonexistent", ".lua", 0, &f.log, on_files, &f, &f.why));
+	assert_null(mw_watch_new(&f.loop, "/nonexistent", ".lua", 0, &f.log, on_look, &f, &f.why));
 	assert_string_equal(f.why.text, "/nonexistent: no such folder");
 	teardown(&f);
 }
@@ -348,7 +404,8 @@ int main(void)
 		cmocka_unit_test(test_several_changes_are_one_delivery),
 		cmocka_unit_test(test_new_folders_are_watched),
 		cmocka_unit_test(test_poke),
-		cmocka_unit_test(test_a_folder_that_vanishes_delivers_nothing),
+		cmocka_unit_test(test_poke_while_a_look_is_under_way),
+		cmocka_unit_test(test_a_folder_that_vanishes_and_comes_back),
 		cmocka_unit_test(test_free_at_any_time),
 		cmocka_unit_test(test_new_says_what_is_wrong),
 	};

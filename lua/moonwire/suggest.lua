@@ -3,37 +3,45 @@ local Suggest = {}
 
 local MAX_LENGTH = 64 -- longer words are not compared: nobody mistypes those
 
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
+--- Number of single-character edits (insert, delete, replace, swap neighbours) from a to b.
+---@param a string
+---@param b string
+---@return integer
+function Suggest.distance(a, b)
+  local before, previous = {}, {}
+  for j = 0, #b do previous[j] = j end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    local current = { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal, row[j] = row[j], best
+      current[j] = math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + cost)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        current[j] = math.min(current[j], before[j - 2] + 1)
+      end
     end
+    before, previous = previous, current
   end
-  return row[#b]
+  return previous[#b]
 end
 
---- The nearest of the known words, if it is near enough to be meant.
----@param word string
+--- The nearest of the known words, if it is near enough to be meant: a third of its letters may be wrong.
+---@param word any          only strings have one
 ---@param known string[]
 ---@return string? nearest
 function Suggest.nearest(word, known)
-  if #word > MAX_LENGTH then return nil end
+  if type(word) ~= "string" or #word > MAX_LENGTH then return nil end
   local best, best_distance
   for _, candidate in ipairs(known) do
-    local d = distance(word:lower(), candidate:lower())
-    if not best or d < best_distance then best, best_distance = candidate, d end
+    local distance = Suggest.distance(word:lower(), candidate:lower())
+    if distance <= math.max(1, #candidate // 3) and (not best or distance < best_distance) then
+      best, best_distance = candidate, distance
+    end
   end
-  if best and best_distance <= math.max(1, #best // 3) then return best end
+  return best
 end
 
---- " (did you mean x?)", or the empty string.
----@param word string
+--- The end of a sentence about an unknown word: " (did you mean x?)", or the empty string.
+---@param word any
 ---@param known string[]
 ---@return string
 function Suggest.hint(word, known)

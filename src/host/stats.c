@@ -70,6 +70,13 @@ static void store_stats(struct mw_host *h, const struct sink *s)
 	s->cb(s->ud, "store.longest_commit_us", st.longest_commit_us);
 }
 
+uint64_t mw_host_failed_commits(struct mw_host *h)
+{
+	struct mw_store_stats st;
+	mw_store_stats(h->store, &st);
+	return st.failed_commits;
+}
+
 void mw_host_stats(struct mw_host *h, void (*cb)(void *ud, const char *name, uint64_t value), void *ud)
 {
 	const struct sink s = {cb, ud};

@@ -33,6 +33,7 @@ struct mw_watch {
 	char *path, *suffix;
 	uint32_t debounce_ms;
 	uint64_t first_event; /* of the series, loop time */
+	uint64_t last_poke, scanned_poke;
 	uv_timer_t timer;
 	uv_work_t work;
 	struct folder *folders;
@@ -50,7 +51,7 @@ int mw_watch_read(const char *folder, const char *suffix, mw_watch_cb *cb, void 
 	if (rc < 0)
 		mw_fail(e, rc, "%s", s.e.text);
 	else
-		cb(ud, s.files, s.n_files);
+		cb(ud, &(struct mw_watch_look){.files = s.files, .n_files = s.n_files});
 	mw_scan_deinit(&s);
 	return rc;
 }
@@ -210,13 +211,18 @@ static void complain(struct mw_watch *w, const char *text)
 	if (!w->complained)
 		MW_LOG(w->log, ERROR, RELOAD, "cannot watch scripts: %s; trying again", text);
 	w->complained = true;
-	look_in(w, RETRY_MS);
+	if (!uv_is_active((uv_handle_t *)&w->timer)) /* a poke does not wait so long */
+		look_in(w, RETRY_MS);
 }
 
 static void deliver(struct mw_watch *w)
 {
+	struct mw_watch_look look = {.poke = w->scanned_poke};
 	if (w->scan.rc < 0) {
 		complain(w, w->scan.e.text); /* what is in use stays in use */
+		look.err = w->scan.rc;
+		look.why = w->scan.e.text;
+		w->cb(w->ud, &look);
 		return;
 	}
 	int added = follow_folders(w);
@@ -228,7 +234,9 @@ static void deliver(struct mw_watch *w)
 		w->again = true; /* a file may have come before the watch: look once more, then deliver */
 		return;
 	}
-	w->cb(w->ud, w->scan.files, w->scan.n_files);
+	look.files = w->scan.files;
+	look.n_files = w->scan.n_files;
+	w->cb(w->ud, &look);
 }
 
 static void on_work_done(uv_work_t *work, int status)
@@ -256,16 +264,18 @@ static void look(struct mw_watch *w)
 	mw_scan_deinit(&w->scan);
 	w->scan.folder = w->path;
 	w->scan.suffix = w->suffix;
+	w->scanned_poke = w->last_poke;
 	w->work.data = w;
 	w->working = uv_queue_work(w->loop, &w->work, on_work, on_work_done) == 0;
 	if (!w->working)
 		look_in(w, RETRY_MS);
 }
 
-void mw_watch_poke(struct mw_watch *w)
+uint64_t mw_watch_poke(struct mw_watch *w)
 {
 	w->rounds = 0;
 	look_in(w, 0);
+	return ++w->last_poke;
 }
 
 /* ---- start ---- */

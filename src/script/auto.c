@@ -1,7 +1,10 @@
 /* Auto-observe: the observations that protocols declare, for every device that lists the object.
  *
- * A device gets them when it registers and when its list of objects changes. When units change, all devices
- * are brought in line in small slices, so that neither the loop nor the network is flooded. */
+ * A device gets those that it lacks when it registers and when its list of objects changes. When units
+ * change, all devices are brought in line in small slices. What is to be done on one device is a job: it
+ * keeps a few operations under way and starts the next one when one ends, so that neither the loop, nor the
+ * network, nor the queue of requests to one device is flooded. A device without a job takes no memory. */
+#include "codec/value.h"
 #include "host/host.h"
 #include "script/state.h"
 
@@ -13,10 +16,15 @@ enum {
 	SLICE = 32,   /* devices looked at in one go */
 	SLICE_MS = 4, /* pause between two goes: at most 8,000 devices a second */
 	PER_DEVICE_MAX = 512,
+	IN_FLIGHT_MAX = 4, /* operations of one job; a step starts at most two */
 	ATTRIBUTES_MAX = 128,
+	REASON_MAX = 100,
 };
 
-enum change { START, CANCEL, ENSURE };
+/* ENSURE leaves alone what is observed already; START writes the attributes all the same, as they have
+ * changed.
+ */
+enum change { ENSURE, START, CANCEL };
 
 struct entry {
 	uint32_t key;
@@ -32,70 +40,192 @@ struct mw_auto {
 	uint32_t n_devices;
 };
 
-/* ---- one operation ---- */
+struct step {
+	uint16_t oid, iid, rid;
+	uint8_t change;
+	bool has_attributes; /* they are written, or on their way */
+};
 
-static void done(struct mw_script_anchor *a)
+/* Exists while operations are under way; then freed by the last one's callback. */
+struct mw_auto_job {
+	struct mw_script_anchor *anchor;
+	struct mw_device_ref dev;
+	bool is_full;       /* more steps than PER_DEVICE_MAX */
+	uint32_t in_flight; /* operations */
+	uint32_t at, n, cap;
+	struct step *steps;
+	uint32_t n_started, n_refused; /* n_refused: operations */
+	char reason[REASON_MAX];
+};
+
+/* ---- what went wrong: one line for each device, as hundreds of instances fail for one reason ---- */
+
+/* Path and reason, without a blank or a code where there is none: "/3/0/9 4.04 no such thing". */
+static void describe(char *out, size_t cap, const struct mw_path *path, const struct mw_result *res)
 {
-	if (--a->refs == 0)
-		free(a);
+	char at[MW_PATH_TEXT_MAX];
+	mw_path_print(path, at);
+	if (res->err)
+		snprintf(out, cap, "%s %s", at, mw_err_text(res->err));
+	else
+		snprintf(
+			out, cap, "%s %d.%02d%s%s", at, res->code >> 5, res->code & 31, *res->text ? " " : "", res->text);
+}
+
+static void note_refused(struct mw_auto_job *j, const struct mw_path *path, const struct mw_result *res)
+{
+	if (j->n_refused++)
+		return;
+	describe(j->reason, sizeof(j->reason), path, res);
+}
+
+static void report(struct mw_script *s, const struct mw_auto_job *j)
+{
+	struct mw_bytes ep = mw_script_endpoint(s, j->dev);
+	if (j->n_refused)
+		MW_LOG(mw_script_log(s), WARN, OBS, "ep=%.*s auto-observe: %u of %u failed, the first: %s",
+			(int)ep.len, (const char *)ep.data, j->n_refused, j->n_started, j->reason);
+	if (j->is_full)
+		MW_LOG(mw_script_log(s), WARN, OBS,
+			"ep=%.*s auto-observe: the device has too many instances, those beyond %d are left out",
+			(int)ep.len, (const char *)ep.data, PER_DEVICE_MAX);
+}
+
+/* ---- the job of one device ---- */
+
+static void on_done(
+	void *ud, struct mw_device_ref dev, const struct mw_path *path, const struct mw_result *res);
+
+static void free_job(struct mw_auto_job *j)
+{
+	if (j->anchor->s)
+		mw_devmap_remove(&j->anchor->s->jobs, j->dev.index);
+	if (--j->anchor->refs == 0)
+		free(j->anchor);
+	free(j->steps);
+	free(j);
+}
+
+static struct mw_path path_of(const struct step *st)
+{
+	return (struct mw_path){st->oid, st->iid, st->rid, MW_ID_NONE, 3};
+}
+
+/* Counts what was started, and what failed unless the device has gone. 0 or the failure; MW_E_LIMIT while
+ * others are under way: try again when one has ended. */
+static int started(struct mw_auto_job *j, const struct mw_path *path, int64_t id)
+{
+	if ((id == MW_E_LIMIT && j->in_flight > 0) || id == MW_E_STATE || id == MW_E_NOTFOUND)
+		return (int)id;
+	j->n_started++;
+	if (id >= 0)
+		j->in_flight++;
+	else
+		note_refused(j, path, &(struct mw_result){.err = (int)id, .text = ""});
+	return id < 0 ? (int)id : 0;
+}
+
+static int write_attributes(
+	struct mw_script *s, struct mw_auto_job *j, struct step *st, const struct mw_bytes *attributes)
+{
+	char text[ATTRIBUTES_MAX];
+	struct mw_path path = path_of(st);
+	if (st->has_attributes || attributes->len == 0 || attributes->len >= sizeof(text))
+		return 0;
+	memcpy(text, attributes->data, attributes->len);
+	text[attributes->len] = '\0';
+	int rc = started(j, &path, mw_write_attributes(s->host, j->dev, &path, text, on_done, j));
+	st->has_attributes = rc == 0;
+	return rc;
+}
+
+/* The units may have changed since the step was planned: what counts is what they want now. The attributes go
+ * first: operations of one device keep their order, so the first notification obeys them. */
+static int run_step(struct mw_script *s, struct mw_auto_job *j, struct step *st)
+{
+	struct mw_path path = path_of(st);
+	const struct mw_rule *rule = mw_plan_rule(s->plan, st->oid, st->rid);
+	bool is_wanted = rule && rule->observe, is_observed = mw_is_observed(s->host, j->dev, &path);
+	if (!is_wanted && st->change == CANCEL && is_observed)
+		return started(j, &path, mw_cancel_observe(s->host, j->dev, &path, MW_CANCEL_REQUEST, on_done, j));
+	if (!is_wanted || st->change == CANCEL || (is_observed && st->change == ENSURE))
+		return 0;
+	int rc = write_attributes(s, j, st, &rule->attributes);
+	if (rc < 0 || is_observed)
+		return rc;
+	return started(j, &path, mw_observe(s->host, j->dev, &path, on_done, j));
+}
+
+/* Starts what may be started now. The job is gone when this returns and nothing is under way. */
+static void go_on(struct mw_script *s, struct mw_auto_job *j)
+{
+	struct mw_device_info info;
+	if (mw_device_info(s->host, j->dev, &info) < 0 || !info.registered)
+		j->at = j->n; /* its next registration starts afresh */
+	while (j->at < j->n && j->in_flight + 2 <= IN_FLIGHT_MAX) {
+		int rc = run_step(s, j, &j->steps[j->at]);
+		if (rc == MW_E_LIMIT && j->in_flight > 0)
+			return;
+		j->at = rc == MW_E_STATE || rc == MW_E_NOTFOUND ? j->n : j->at + 1;
+	}
+	if (j->at < j->n || j->in_flight > 0)
+		return;
+	report(s, j);
+	free_job(j);
+}
+
+/* 4.04 and 4.05 only say that the device does not have the resource, or cannot observe it. */
+static bool is_worth_a_warning(const struct mw_result *res)
+{
+	return res->err ? res->err != MW_E_CANCELED : res->code != 0x84 && res->code != 0x85;
 }
 
 static void on_done(
 	void *ud, struct mw_device_ref dev, const struct mw_path *path, const struct mw_result *res)
 {
-	struct mw_script_anchor *a = ud;
-	(void)dev;
-	if (a->s && !mw_l_result_ok(res))
-		MW_LOG(mw_script_log(a->s), DEBUG, OBS, "auto-observe of /%u/%u/%u: %s%s%d.%02d", path->oid,
-			path->iid, path->rid, res->err ? mw_err_text(res->err) : res->text, res->err ? ", " : " ",
-			res->code >> 5, res->code & 31);
-	done(a);
-}
-
-static struct mw_script_anchor *hold(struct mw_script *s)
-{
-	s->anchor->refs++;
-	return s->anchor;
-}
-
-static void started(struct mw_script *s, const struct mw_path *path, int64_t id)
-{
-	if (id >= 0)
+	struct mw_auto_job *j = ud;
+	struct mw_script *s = j->anchor->s;
+	j->in_flight--;
+	if (!s) {
+		if (j->in_flight == 0)
+			free_job(j);
 		return;
-	done(s->anchor);
-	if (id == MW_E_LIMIT || id == MW_E_NOMEM)
-		MW_LOG(mw_script_log(s), WARN, OBS, "auto-observe of /%u/%u/%u not started: %s", path->oid, path->iid,
-			path->rid, mw_host_error(s->host));
-}
-
-/* The attributes go first: operations of one device keep their order, so the first notification obeys them.
- */
-static void observe(
-	struct mw_script *s, struct mw_device_ref dev, const struct mw_path *path, const struct mw_rule *rule)
-{
-	char attributes[ATTRIBUTES_MAX];
-	if (rule->attributes.len > 0 && rule->attributes.len < sizeof(attributes)) {
-		memcpy(attributes, rule->attributes.data, rule->attributes.len);
-		attributes[rule->attributes.len] = '\0';
-		started(s, path, mw_write_attributes(s->host, dev, path, attributes, on_done, hold(s)));
 	}
-	started(s, path, mw_observe(s->host, dev, path, on_done, hold(s)));
+	if (!mw_l_result_ok(res)) {
+		char text[REASON_MAX];
+		describe(text, sizeof(text), path, res);
+		struct mw_bytes ep = mw_script_endpoint(s, dev);
+		MW_LOG(mw_script_log(s), DEBUG, OBS, "ep=%.*s auto-observe: %s", (int)ep.len, (const char *)ep.data,
+			text);
+		if (is_worth_a_warning(res))
+			note_refused(j, path, res);
+	}
+	go_on(s, j);
 }
 
-static void cancel(struct mw_script *s, struct mw_device_ref dev, const struct mw_path *path)
-{
-	started(s, path, mw_cancel_observe(s->host, dev, path, MW_CANCEL_REQUEST, on_done, hold(s)));
-}
-
-/* ---- one device: the instances are gathered first, as starting an operation may change what is walked ----
+/* ---- planning: what a device lacks is gathered first, as starting an operation may change what is walked
+ * ----
  */
 
-struct instances {
-	const struct mw_script *s;
+struct wanted {
+	struct mw_script *s;
+	struct mw_device_ref dev;
 	const struct mw_auto *walk; /* NULL = the plan's rules */
+	bool is_full;
 	size_t n;
-	uint16_t ids[PER_DEVICE_MAX][2];
+	struct step steps[PER_DEVICE_MAX];
 };
+
+static void want(struct wanted *all, uint16_t oid, uint16_t iid, uint32_t key, enum change change)
+{
+	struct step st = {oid, iid, (uint16_t)(key & 0xffff), (uint8_t)change, false};
+	struct mw_path path = path_of(&st);
+	if (change != START && mw_is_observed(all->s->host, all->dev, &path) == (change == ENSURE))
+		return; /* as it should be: observing it again would only read it */
+	all->is_full |= all->n == PER_DEVICE_MAX;
+	if (!all->is_full)
+		all->steps[all->n++] = st;
+}
 
 static const struct entry *first_entry(const struct mw_auto *w, uint16_t oid)
 {
@@ -105,83 +235,119 @@ static const struct entry *first_entry(const struct mw_auto *w, uint16_t oid)
 	return e;
 }
 
-static bool is_wanted(const struct instances *all, uint16_t oid)
-{
-	if (all->walk) {
-		const struct entry *e = first_entry(all->walk, oid);
-		return e < all->walk->entries + all->walk->n && e->key >> 16 == oid;
-	}
-	const struct mw_plan *p = all->s->plan;
-	for (const struct mw_rule *r = mw_plan_first(p, oid); r < p->rules + p->n_rules && r->key >> 16 == oid;
-		 r++) {
-		if (r->observe)
-			return true;
-	}
-	return false;
-}
-
 static void gather(void *ud, uint16_t oid, uint16_t iid)
 {
-	struct instances *all = ud;
-	if (iid == MW_ID_NONE || all->n == PER_DEVICE_MAX || !is_wanted(all, oid))
+	struct wanted *all = ud;
+	if (iid == MW_ID_NONE)
 		return;
-	all->ids[all->n][0] = oid;
-	all->ids[all->n++][1] = iid;
+	if (all->walk) {
+		const struct entry *e = first_entry(all->walk, oid), *end = all->walk->entries + all->walk->n;
+		for (; e < end && e->key >> 16 == oid; e++)
+			want(all, oid, iid, e->key, e->change);
+		return;
+	}
+	const struct mw_plan *p = all->s->plan;
+	const struct mw_rule *r = mw_plan_first(p, oid), *end = p->rules + p->n_rules;
+	for (; r < end && r->key >> 16 == oid; r++) {
+		if (r->observe)
+			want(all, oid, iid, r->key, ENSURE);
+	}
 }
 
-static struct mw_path path_of(uint16_t oid, uint16_t iid, uint32_t key)
+/* A later change of the same resource takes the place of one that has not begun. */
+static void add_step(struct mw_auto_job *j, const struct step *st)
 {
-	return (struct mw_path){oid, iid, (uint16_t)(key & 0xffff), MW_ID_NONE, 3};
+	for (uint32_t i = j->at; i < j->n; i++) {
+		struct step *old = &j->steps[i];
+		if (old->oid != st->oid || old->iid != st->iid || old->rid != st->rid)
+			continue;
+		if (st->change != ENSURE || old->change == CANCEL)
+			*old = *st;
+		return;
+	}
+	if (j->n < j->cap)
+		j->steps[j->n++] = *st;
+	else
+		j->is_full = true;
+}
+
+static struct mw_auto_job *new_job(struct mw_script *s, struct mw_device_ref dev)
+{
+	struct mw_auto_job *j = calloc(1, sizeof(*j));
+	if (!j || mw_devmap_set(&s->jobs, dev.index, j) < 0) {
+		free(j);
+		return NULL;
+	}
+	j->dev = dev;
+	j->anchor = s->anchor;
+	j->anchor->refs++;
+	return j;
+}
+
+/* Room for @p n more steps, up to PER_DEVICE_MAX; steps that are done make room first. */
+static bool reserve(struct mw_auto_job *j, size_t n)
+{
+	j->n -= j->at;
+	if (j->at)
+		memmove(j->steps, j->steps + j->at, j->n * sizeof(*j->steps));
+	j->at = 0;
+	size_t cap = j->n + n > PER_DEVICE_MAX ? PER_DEVICE_MAX : j->n + n;
+	if (cap <= j->cap)
+		return true;
+	struct step *steps = realloc(j->steps, cap * sizeof(*steps));
+	if (!steps)
+		return false;
+	j->steps = steps;
+	j->cap = (uint32_t)cap;
+	return true;
+}
+
+/* Cancelling comes first: it makes room among the observations that a device may have. */
+static void enqueue(struct mw_script *s, const struct wanted *all)
+{
+	if (all->n == 0)
+		return;
+	struct mw_auto_job *j = mw_devmap_get(&s->jobs, all->dev.index);
+	bool is_new = !j;
+	if (is_new)
+		j = new_job(s, all->dev);
+	if (!j || !reserve(j, all->n)) {
+		struct mw_bytes ep = mw_script_endpoint(s, all->dev);
+		MW_LOG(mw_script_log(s), ERROR, OBS, "ep=%.*s auto-observe: out of memory", (int)ep.len,
+			(const char *)ep.data);
+		if (j && is_new)
+			free_job(j);
+		return;
+	}
+	j->is_full |= all->is_full;
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < all->n; i++) {
+			if ((all->steps[i].change == CANCEL) == (pass == 0))
+				add_step(j, &all->steps[i]);
+		}
+	}
+	go_on(s, j);
 }
 
 void mw_auto_device(struct mw_script *s, struct mw_device_ref dev)
 {
-	struct instances all = {.s = s};
-	const struct mw_plan *p = s->plan;
-	if (p->n_observes == 0 || mw_device_links(s->host, dev, gather, &all) < 0)
-		return;
-	for (size_t i = 0; i < all.n; i++) {
-		uint16_t oid = all.ids[i][0];
-		for (const struct mw_rule *r = mw_plan_first(p, oid);
-			 r < p->rules + p->n_rules && r->key >> 16 == oid; r++) {
-			struct mw_path path = path_of(oid, all.ids[i][1], r->key);
-			if (r->observe)
-				observe(s, dev, &path, r);
-		}
-	}
+	struct wanted all = {.s = s, .dev = dev};
+	if (s->plan->n_observes > 0 && mw_device_links(s->host, dev, gather, &all) == 0)
+		enqueue(s, &all);
 }
 
 /* ---- all devices ---- */
 
-static void apply(
-	struct mw_script *s, struct mw_device_ref dev, const struct mw_path *path, const struct entry *e)
-{
-	const struct mw_rule *rule = mw_plan_rule(s->plan, path->oid, path->rid);
-	if (e->change == CANCEL)
-		cancel(s, dev, path);
-	else if (rule && rule->observe)
-		observe(s, dev, path, rule);
-}
-
 static void align_device(struct mw_script *s, struct mw_device_ref dev, const struct mw_auto *w)
 {
-	struct instances all = {.s = s, .walk = w};
+	struct wanted all = {.s = s, .dev = dev, .walk = w};
 	struct mw_device_info info;
-	if (mw_device_info(s->host, dev, &info) < 0 || !info.registered ||
-		mw_device_links(s->host, dev, gather, &all) < 0)
-		return;
-	for (size_t i = 0; i < all.n; i++) {
-		const struct entry *e = first_entry(w, all.ids[i][0]);
-		for (; e < w->entries + w->n && e->key >> 16 == all.ids[i][0]; e++) {
-			struct mw_path path = path_of(all.ids[i][0], all.ids[i][1], e->key);
-			/* Observations survive a restart: what is observed already is left in peace. */
-			if (e->change != ENSURE || !mw_is_observed(s->host, dev, &path))
-				apply(s, dev, &path, e);
-		}
-	}
+	if (mw_device_info(s->host, dev, &info) == 0 && info.registered &&
+		mw_device_links(s->host, dev, gather, &all) == 0)
+		enqueue(s, &all);
 }
 
-void mw_auto_free(struct mw_script *s)
+static void free_walk(struct mw_script *s)
 {
 	if (!s->walk)
 		return;
@@ -190,6 +356,13 @@ void mw_auto_free(struct mw_script *s)
 	free(s->walk->entries);
 	free(s->walk);
 	s->walk = NULL;
+}
+
+/* Jobs go with their last operation. */
+void mw_auto_free(struct mw_script *s)
+{
+	free_walk(s);
+	mw_devmap_deinit(&s->jobs);
 }
 
 static void on_slice(void *ud)
@@ -212,7 +385,7 @@ static void on_slice(void *ud)
 	MW_LOG(mw_script_log(s), INFO, RELOAD, "observations of %u devices brought in line%s", w->n_devices,
 		more ? "; the others follow when they register" : "");
 	w->timer = 0;
-	mw_auto_free(s);
+	free_walk(s);
 }
 
 static struct entry *find(struct mw_auto *w, uint32_t key)
@@ -277,7 +450,7 @@ void mw_auto_walk(struct mw_script *s, const struct mw_plan *before, const struc
 		if (w && w->timer < 0)
 			w->timer = 0;
 		s->walk = w;
-		mw_auto_free(s);
+		free_walk(s);
 		return;
 	}
 	s->walk = w;
@@ -286,5 +459,5 @@ void mw_auto_walk(struct mw_script *s, const struct mw_plan *before, const struc
 	w->n_devices = 0;
 	if (w->n > 0)
 		return;
-	mw_auto_free(s);
+	free_walk(s);
 }

@@ -75,12 +75,10 @@ static void put_when(struct values *v, const struct mw_node *n, const struct mw_
 	enum mw_alarm_status status = is_true ? a->status : MW_ALARM_CLEARED;
 	struct mw_device_ref dev = v->event->dev;
 	bool clears = status == MW_ALARM_CLEARED;
-	if (clears && mw_raised_is_cleared(s->raised, dev, &n->path))
+	bool others = mw_raised_set(s->raised, dev, a->key, &n->path, !clears);
+	if (clears && (others || mw_raised_is_cleared(s->raised, dev, a->key)))
 		return;
-	uint64_t before = s->n_puts;
 	mw_script_put_alarm(s, dev, time_of(v->event, n), a->type, a->severity, status, a->text, &n->path);
-	if (!clears || s->n_puts > before)
-		mw_raised_set(s->raised, dev, &n->path, clears);
 }
 
 static const struct mw_rule *rule_of(const struct values *v, const struct mw_node *n)
@@ -160,7 +158,10 @@ static int on_values(struct mw_script *s, const struct mw_event *ev)
 {
 	const struct mw_plan *p = s->plan;
 	bool functions = p->n_hooks[MW_HOOK_VALUE] > 0;
-	uint64_t before = s->n_puts;
+	uint64_t before = s->n_puts, failed = mw_host_failed_commits(s->host);
+	if (failed != s->n_failed_commits)
+		mw_raised_doubt(s->raised);
+	s->n_failed_commits = failed;
 	s->put_error = 0;
 	for (size_t i = 0; i < ev->n_nodes; i++) {
 		const struct mw_node *n = &ev->nodes[i];
@@ -267,6 +268,37 @@ static void on_lifecycle(struct mw_script *s, enum mw_hook_kind kind, const stru
 		run_hooks(s, kind, ev->dev);
 }
 
+struct search {
+	uint16_t oid, iid;
+	bool found;
+};
+
+static void match_instance(void *ud, uint16_t oid, uint16_t iid)
+{
+	struct search *at = ud;
+	at->found |= at->oid == oid && at->iid == iid;
+}
+
+struct listed {
+	struct mw_script *s;
+	struct mw_device_ref dev;
+};
+
+static bool is_listed(void *ud, uint16_t oid, uint16_t iid)
+{
+	const struct listed *l = ud;
+	struct search at = {oid, iid, false};
+	return mw_device_links(l->s->host, l->dev, match_instance, &at) == 0 && at.found;
+}
+
+/* The list of objects is new: an instance that is gone sends no value that could end its alarm. */
+static void on_objects(struct mw_script *s, struct mw_device_ref dev)
+{
+	struct listed l = {s, dev};
+	mw_raised_keep_instances(s->raised, dev, is_listed, &l);
+	mw_auto_device(s, dev);
+}
+
 int mw_script_on_event(void *ud, struct mw_host *host, const struct mw_event *ev)
 {
 	struct mw_script *s = ud;
@@ -275,18 +307,20 @@ int mw_script_on_event(void *ud, struct mw_host *host, const struct mw_event *ev
 	case MW_EVENT_VALUES:
 		return on_values(s, ev);
 	case MW_EVENT_REGISTERED:
-		mw_auto_device(s, ev->dev);
+		on_objects(s, ev->dev);
 		on_lifecycle(s, MW_HOOK_REGISTERED, ev);
 		break;
 	case MW_EVENT_UPDATED:
 		if (ev->objects_changed)
-			mw_auto_device(s, ev->dev);
+			on_objects(s, ev->dev);
 		on_lifecycle(s, MW_HOOK_UPDATED, ev);
 		break;
 	case MW_EVENT_DEREGISTERED:
+		mw_raised_keep_instances(s->raised, ev->dev, NULL, NULL);
 		on_lifecycle(s, MW_HOOK_DEREGISTERED, ev);
 		break;
 	case MW_EVENT_EXPIRED:
+		mw_raised_keep_instances(s->raised, ev->dev, NULL, NULL);
 		on_lifecycle(s, MW_HOOK_EXPIRED, ev);
 		break;
 	case MW_EVENT_FEED:

@@ -48,7 +48,7 @@ static int error_tostring(lua_State *L)
 	lua_getfield(L, 1, "code");
 	lua_getfield(L, 1, "text");
 	const char *code = lua_tostring(L, -2), *text = lua_tostring(L, -1);
-	lua_pushfstring(L, "%s %s", code ? code : "?", text ? text : "");
+	lua_pushfstring(L, text && *text ? "%s %s" : "%s", code ? code : "?", text);
 	return 1;
 }
 

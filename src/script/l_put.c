@@ -5,6 +5,7 @@
 #include "codec/value.h"
 #include "host/host.h"
 #include "script/numeric.h"
+#include "script/raised.h"
 #include "script/state.h"
 
 #include <lauxlib.h>
@@ -13,7 +14,8 @@
 
 #define NON_NUMERIC "c8y_Lwm2mNonNumericValue"
 
-static void count(struct mw_script *s, int rc, const struct mw_path *path, const char *what)
+static void count(
+	struct mw_script *s, struct mw_device_ref dev, int rc, const struct mw_path *path, const char *what)
 {
 	char text[MW_PATH_TEXT_MAX];
 	if (rc >= 0) {
@@ -25,8 +27,10 @@ static void count(struct mw_script *s, int rc, const struct mw_path *path, const
 		s->put_error = rc;
 	if ((s->count.put_failures & (s->count.put_failures - 1)) == 0) {
 		mw_path_print(path, text);
-		MW_LOG(mw_script_log(s), WARN, SCRIPT, "cannot put %s of %s: %s (%llu failures so far)", what, text,
-			mw_err_text(rc), (unsigned long long)s->count.put_failures);
+		struct mw_bytes ep = mw_script_endpoint(s, dev);
+		MW_LOG(mw_script_log(s), WARN, SCRIPT, "ep=%.*s cannot put %s of %s: %s (%llu failures so far)",
+			(int)ep.len, (const char *)ep.data, what, text, mw_err_text(rc),
+			(unsigned long long)s->count.put_failures);
 	}
 }
 
@@ -46,9 +50,12 @@ static void put_non_numeric(struct mw_script *s, struct mw_device_ref dev, int64
 		(int)(rule->measurement.series.len > 80 ? 80 : rule->measurement.series.len),
 		(const char *)rule->measurement.series.data);
 	s->count.non_numeric++;
-	if ((s->count.non_numeric & (s->count.non_numeric - 1)) == 0)
-		MW_LOG(mw_script_log(s), WARN, SCRIPT, "unit=%s %s (%llu so far)", mw_script_slot_name(s, rule->slot),
-			text, (unsigned long long)s->count.non_numeric);
+	if ((s->count.non_numeric & (s->count.non_numeric - 1)) == 0) {
+		struct mw_bytes ep = mw_script_endpoint(s, dev);
+		MW_LOG(mw_script_log(s), WARN, SCRIPT, "ep=%.*s unit=%s %s (%llu so far)", (int)ep.len,
+			(const char *)ep.data, mw_script_slot_name(s, rule->slot), text,
+			(unsigned long long)s->count.non_numeric);
+	}
 	mw_script_put_alarm(s, dev, time_ms, bytes_of(NON_NUMERIC), MW_SEVERITY_WARNING, MW_ALARM_ACTIVE,
 		bytes_of(text), &node->path);
 }
@@ -63,19 +70,29 @@ void mw_script_put_number(struct mw_script *s, struct mw_device_ref dev, int64_t
 		return;
 	}
 	int rc = mw_put_measurement(s->host, dev, time_ms, m->type, m->series, &number, m->unit, &node->path);
-	count(s, rc, &node->path, "a measurement");
+	count(s, dev, rc, &node->path, "a measurement");
 }
 
 void mw_script_put_event(struct mw_script *s, struct mw_device_ref dev, int64_t time_ms, struct mw_bytes type,
 	struct mw_bytes text, const struct mw_path *path)
 {
-	count(s, mw_put_event(s->host, dev, time_ms, type, text, path), path, "an event");
+	count(s, dev, mw_put_event(s->host, dev, time_ms, type, text, path), path, "an event");
+}
+
+/* Rules with `when` must know what anybody does with an alarm of their type. */
+static void note_alarm(
+	struct mw_script *s, struct mw_device_ref dev, struct mw_bytes type, enum mw_alarm_status status, int rc)
+{
+	if (rc >= 0 && s->raised)
+		mw_raised_put(s->raised, dev, mw_raised_type(type), status == MW_ALARM_CLEARED);
 }
 
 void mw_script_put_alarm(struct mw_script *s, struct mw_device_ref dev, int64_t time_ms, struct mw_bytes type,
 	enum mw_severity severity, enum mw_alarm_status status, struct mw_bytes text, const struct mw_path *path)
 {
-	count(s, mw_put_alarm(s->host, dev, time_ms, type, severity, status, text, path), path, "an alarm");
+	int rc = mw_put_alarm(s->host, dev, time_ms, type, severity, status, text, path);
+	note_alarm(s, dev, type, status, rc);
+	count(s, dev, rc, path, "an alarm");
 }
 
 /* ---- for scripts: dev:measurement { type =, series =, value =, unit = }, dev:event { type =, text = },
@@ -127,10 +144,11 @@ static int index_of(lua_State *L, const char *key, const char *fallback, const c
 }
 
 /* true, or nil and an error */
-static int result(lua_State *L, struct mw_script *s, int rc)
+static int result(lua_State *L, struct mw_device_ref dev, int rc)
 {
+	struct mw_script *s = mw_script_of(L);
 	if (rc < 0) {
-		count(s, rc, &(struct mw_path){0}, "what a script gave");
+		count(s, dev, rc, &(struct mw_path){0}, "what a script gave");
 		return mw_l_push_error(L, mw_err_word(rc), mw_err_text(rc));
 	}
 	s->n_puts++;
@@ -164,8 +182,7 @@ static int l_measurement(lua_State *L)
 	struct mw_path path = path_of(L);
 	if (mw_numeric(&number, &number) < 0)
 		return mw_l_push_error(L, "ETYPE", "infinite or not a number");
-	return result(
-		L, mw_script_of(L), mw_put_measurement(host, dev, time_of(L), type, series, &number, unit, &path));
+	return result(L, dev, mw_put_measurement(host, dev, time_of(L), type, series, &number, unit, &path));
 }
 
 static int l_event(lua_State *L)
@@ -174,7 +191,7 @@ static int l_event(lua_State *L)
 	struct mw_host *host = host_of(L);
 	struct mw_bytes type = text_of(L, "type", true), text = text_of(L, "text", true);
 	struct mw_path path = path_of(L);
-	return result(L, mw_script_of(L), mw_put_event(host, dev, time_of(L), type, text, &path));
+	return result(L, dev, mw_put_event(host, dev, time_of(L), type, text, &path));
 }
 
 static int l_alarm(lua_State *L)
@@ -189,8 +206,9 @@ static int l_alarm(lua_State *L)
 	enum mw_alarm_status status =
 		(enum mw_alarm_status)(index_of(L, "status", "ACTIVE", states) + MW_ALARM_ACTIVE);
 	struct mw_path path = path_of(L);
-	return result(
-		L, mw_script_of(L), mw_put_alarm(host, dev, time_of(L), type, severity, status, text, &path));
+	int rc = mw_put_alarm(host, dev, time_of(L), type, severity, status, text, &path);
+	note_alarm(mw_script_of(L), dev, type, status, rc);
+	return result(L, dev, rc);
 }
 
 void mw_l_put_open(lua_State *L)

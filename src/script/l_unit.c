@@ -141,7 +141,7 @@ static int l_commit(lua_State *L)
 	luaL_checkstack(L, 10, "commit");
 	if (plan->has_when && !s->raised)
 		s->raised = mw_raised_new();
-	mw_raised_forget(s->raised);
+	mw_raised_keep(s->raised, plan);
 	mw_auto_walk(s, s->count.reloads ? s->plan : NULL, plan);
 	lua_pushvalue(L, 1);
 	s->plan = mw_plan_install(L);

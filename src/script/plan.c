@@ -1,4 +1,5 @@
 #include "script/plan.h"
+#include "script/raised.h"
 
 #include <lauxlib.h>
 #include <stdalign.h>
@@ -104,6 +105,7 @@ static void read_alarm(lua_State *L, struct mw_rule_alarm *a, int kept)
 {
 	a->type = string_field(L, "type", kept);
 	a->text = string_field(L, "text", kept);
+	a->key = mw_raised_type(a->type);
 	a->severity = (enum mw_severity)integer_field(L, "severity", MW_SEVERITY_CRITICAL);
 	a->status = (enum mw_alarm_status)integer_field(L, "status", MW_ALARM_CLEARED);
 	a->when = function_field(L, "when", kept);

@@ -26,6 +26,7 @@ struct mw_rule_event {
 
 struct mw_rule_alarm {
 	struct mw_bytes type, text;
+	uint64_t key; /**< of the type, see mw_raised_type */
 	enum mw_severity severity;
 	enum mw_alarm_status status;
 	int when; /**< function of the plan, 0 = every value raises */

@@ -5,9 +5,11 @@
 #include "script/state.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	MEMORY_MAX = 64 * 1024 * 1024,
@@ -27,6 +29,13 @@ struct mw_log *mw_script_log(struct mw_script *s)
 int64_t mw_script_wall_ms(struct mw_script *s)
 {
 	return s->host ? mw_host_wall_ms(s->host) : mw_wall_now(&s->clock).ms;
+}
+
+struct mw_bytes mw_script_endpoint(struct mw_script *s, struct mw_device_ref dev)
+{
+	struct mw_device_info info;
+	return mw_device_info(s->host, dev, &info) < 0 ? (struct mw_bytes){(const uint8_t *)"", 0}
+												   : info.endpoint;
 }
 
 /* ---- units by slot ---- */
@@ -179,17 +188,39 @@ static int load(struct mw_script *s, struct load *l, mw_script_report_cb *cb, vo
 }
 
 /* A delivery of the watch: something changed, or mw_script_reload asked. */
-static void on_files(void *ud, const struct mw_watched_file *files, size_t n)
+static void on_files(void *ud, const struct mw_watch_look *look)
 {
 	struct mw_script *s = ud;
-	bool asked = s->request.active;
-	s->request.active = false;
-	struct load l = {.files = files, .n_files = n, .check_only = asked && s->request.check_only};
+	bool asked = s->request.active && look->poke >= s->request.poke; /* else these files may be too old */
+	if (asked)
+		s->request.active = false;
+	if (look->err) {
+		if (asked && s->request.cb)
+			s->request.cb(s->request.ud, NULL, 0, look->why, false);
+		return;
+	}
+	struct load l = {
+		.files = look->files, .n_files = look->n_files, .check_only = asked && s->request.check_only};
 	l.only = asked && s->request.unit[0] ? s->request.unit : NULL;
 	int rc = load(s, &l, asked ? s->request.cb : NULL, s->request.ud);
+	if (asked)
+		s->request.rc = rc;
 	if (rc < 0 || l.n_reports > 0)
 		MW_LOG(mw_script_log(s), INFO, RELOAD, "%s: %s", l.check_only ? "check" : "reload", l.summary);
 	free_load(&l);
+}
+
+/* One that was loaded, failed, or lies in the folder without having been noticed yet. */
+static bool is_unit(struct mw_script *s, const char *name)
+{
+	char path[PATH_MAX];
+	for (uint32_t i = 0; i < s->n_slots; i++) {
+		const struct mw_script_slot *slot = &s->slots[i];
+		if (strcmp(slot->name, name) == 0 && (slot->generation > 0 || slot->last_error[0]))
+			return true;
+	}
+	int n = snprintf(path, sizeof(path), "%s/%s", s->scripts_dir, name);
+	return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
 }
 
 int mw_script_reload(
@@ -197,20 +228,26 @@ int mw_script_reload(
 {
 	if (!s->scripts_dir || s->request.active || s->depth > 0)
 		return MW_E_STATE;
-	if (unit && (strlen(unit) >= sizeof(s->request.unit) || !*unit))
+	if (unit && (strlen(unit) >= sizeof(s->request.unit) || !*unit || !is_unit(s, unit)))
 		return MW_E_NOTFOUND;
 	s->request.cb = cb;
 	s->request.ud = ud;
 	s->request.check_only = check_only;
 	mw_strcopy(s->request.unit, sizeof(s->request.unit), unit ? unit : "");
 	s->request.active = true;
-	if (s->watch) {
-		mw_watch_poke(s->watch);
+	s->request.poke = s->watch ? mw_watch_poke(s->watch) : 0;
+	if (s->watch)
 		return 0;
-	}
 	int rc = mw_watch_read(s->scripts_dir, ".lua", on_files, s, NULL);
 	s->request.active = false;
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? rc : s->request.rc < 0 ? MW_E_SCRIPT : 0;
+}
+
+static void end_request(struct mw_script *s)
+{
+	if (s->request.active && s->request.cb)
+		s->request.cb(s->request.ud, NULL, 0, mw_err_text(MW_E_CANCELED), false);
+	s->request.active = false;
 }
 
 void mw_script_units(struct mw_script *s, void (*cb)(void *ud, const struct mw_script_unit *u), void *ud)
@@ -346,10 +383,10 @@ struct first_load {
 	int rc;
 };
 
-static void on_first_files(void *ud, const struct mw_watched_file *files, size_t n)
+static void on_first_files(void *ud, const struct mw_watch_look *look)
 {
 	struct first_load *f = ud;
-	struct load l = {.files = files, .n_files = n};
+	struct load l = {.files = look->files, .n_files = look->n_files};
 	f->rc = load(f->s, &l, NULL, NULL);
 	if (f->rc == MW_E_SCRIPT && f->s->lenient && l.n_reports > 0)
 		f->rc = 0; /* those that fail are left out; the log has them */
@@ -404,6 +441,7 @@ void mw_script_close(struct mw_script *s)
 	if (s->anchor)
 		s->anchor->s = NULL;
 	mw_watch_free(s->watch);
+	end_request(s);
 	if (s->listener > 0)
 		mw_host_off_event(s->host, s->listener);
 	mw_auto_free(s);
@@ -441,10 +479,10 @@ static void on_check_report(void *ud, const char *file, int line, const char *re
 		c->cb(c->ud, file, line, reason, ok);
 }
 
-static void on_check_files(void *ud, const struct mw_watched_file *files, size_t n)
+static void on_check_files(void *ud, const struct mw_watch_look *look)
 {
 	struct check *c = ud;
-	struct load l = {.files = files, .n_files = n, .check_only = true};
+	struct load l = {.files = look->files, .n_files = look->n_files, .check_only = true};
 	c->rc = load(c->s, &l, on_check_report, c);
 	if (c->rc == MW_E_SCRIPT && c->n_bad > 0)
 		c->rc = 0;

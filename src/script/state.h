@@ -2,13 +2,15 @@
  *
  * script.c opens, loads and closes; enter.c is the road into Lua with its limits; task.c runs coroutines that
  * wait; plan.c turns declarations into tables that C can walk; dispatch.c takes the host's events through
- * them; auto.c starts the observations that protocols ask for; l_*.c are what Lua sees. */
+ * them; raised.c knows which alarms are up; auto.c starts the observations that protocols ask for; devmap.c
+ * is where both keep what they know of a few devices; l_*.c are what Lua sees. */
 #pragma once
 #include "base/clock.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "host/watch.h"
+#include "script/devmap.h"
 #include "script/plan.h"
 #include "script/script.h"
 
@@ -65,14 +67,16 @@ struct mw_script {
 	struct mw_list backlog; /**< lifecycle events that wait for a free task */
 	uint32_t n_tasks, max_tasks, n_backlog, n_idle;
 	struct mw_task *running;
-	struct mw_task *idle; /**< finished ones, for reuse */
-	struct mw_auto *walk; /**< observations being brought in line after a reload */
+	struct mw_task *idle;  /**< finished ones, for reuse */
+	struct mw_auto *walk;  /**< observations being brought in line after a reload */
+	struct mw_devmap jobs; /**< auto.c: devices whose observations are being started */
 	struct mw_watch *watch;
 	char *scripts_dir, *lua_dir;
 	int listener;
 	bool lenient;
-	uint64_t n_puts; /**< feed items; a counter that only grows */
-	int put_error;   /**< of the event under way: the ACK must wait */
+	uint64_t n_failed_commits; /**< of the store, when values came last */
+	uint64_t n_puts;           /**< feed items; a counter that only grows */
+	int put_error;             /**< of the event under way: the ACK must wait */
 	struct {
 		uint64_t entries, errors, slow, put_failures, non_numeric, late, dropped, reloads, reload_failures;
 	} count;
@@ -80,6 +84,8 @@ struct mw_script {
 		mw_script_report_cb *cb;
 		void *ud;
 		bool active, check_only;
+		int rc;        /**< of the load that answered it */
+		uint64_t poke; /**< what answers it is a look at the files that began after this */
 		char unit[256];
 	} request; /**< mw_script_reload that waits for the files */
 };
@@ -125,6 +131,9 @@ const char *mw_script_slot_name(const struct mw_script *s, uint32_t slot);
 
 struct mw_log *mw_script_log(struct mw_script *s);
 int64_t mw_script_wall_ms(struct mw_script *s);
+/** For log lines, which begin with ep=: borrowed until the next call of the host; "" when the device is gone.
+ */
+struct mw_bytes mw_script_endpoint(struct mw_script *s, struct mw_device_ref dev);
 
 /* ---- task.c ---- */
 

@@ -32,15 +32,24 @@ end
 
 -- Errors ------------------------------------------------------------------------------------------------------------
 
---- "protocols/x.lua:3: reason [traceback: ...]" -> what a report needs.
-local function problem(name, message)
+--- "protocols/x.lua:3: reason [traceback: ...]" -> what a report needs. A place in our own library is of no use to
+--- whoever wrote the unit: then the innermost place in a unit is taken.
+---@param files table<string, table>  all units on disk
+local function problem(name, message, files)
   message = tostring(message):sub(1, MESSAGE_MAX)
   local trace_at = message:find(" [traceback: ", 1, true)
   local text = trace_at and message:sub(1, trace_at - 1) or message
+  local trace = trace_at and message:sub(trace_at) or ""
   local file, line, reason = text:match("^([^:\n]+):(%d+): (.*)$")
-  if not file then return { file = name, reason = text, full = name .. ": " .. message } end
-  if file:sub(1, 3) == "..." then file = name end -- Lua shortens long names
-  return { file = file, unit = name, line = math.tointeger(tonumber(line)), reason = reason, full = message }
+  if file and file:sub(1, 3) == "..." and not file:find("moonwire/script/", 1, true) then file = name end -- shortened
+  if file and (file == name or files[file]) then
+    return { file = file, unit = name, line = math.tointeger(tonumber(line)), reason = reason, full = message }
+  end
+  if file and file:find("moonwire/script/[%w_]+%.lua$") then text = reason end
+  file, line = trace:match("^ %[traceback: ([^:\n]+):(%d+)")
+  if not (file and files[file]) then return { file = name, reason = text, full = name .. ": " .. text .. trace } end
+  return { file = file, unit = name, line = math.tointeger(tonumber(line)), reason = text,
+    full = ("%s:%s: %s%s"):format(file, line, text, trace) }
 end
 
 -- State -------------------------------------------------------------------------------------------------------------
@@ -85,7 +94,7 @@ Batch.__index = Batch
 
 function Batch:fail(name, message)
   if self.failed[name] then return end
-  local p = problem(name, message)
+  local p = problem(name, message, self.files)
   self.failed[name] = p.reason
   self.problems[#self.problems + 1] = p
 end

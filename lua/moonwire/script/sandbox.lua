@@ -9,7 +9,7 @@
 ---   table.*                         plain tables up to 100,000 elements
 ---
 --- Finalizers (__gc) are refused, as no budget reaches them. There is no load, no io, no debug, no collectgarbage.
-local Suggest = require "moonwire.script.suggest"
+local Suggest = require "moonwire.suggest"
 
 local Sandbox = {}
 
@@ -366,8 +366,7 @@ function Sandbox.env(base, own)
   end
   table.sort(names)
   local function unknown(_, name)
-    local best = Suggest.best(tostring(name), names)
-    error(format("unknown name %q%s", tostring(name), best and format(", did you mean %q?", best) or ""), 2)
+    error(format("unknown name %q%s", tostring(name), Suggest.hint(name, names)), 2)
   end
   local api = {}
   for name, value in pairs(base) do

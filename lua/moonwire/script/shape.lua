@@ -1,5 +1,5 @@
 --- Checks of tables that operators write. Each raises a sentence that says where, what and what would be right.
-local Suggest = require "moonwire.script.suggest"
+local Suggest = require "moonwire.suggest"
 
 ---@class Shape
 ---@field where string  "protocols/temperature.lua:3", put before every message
@@ -52,8 +52,9 @@ function Shape:keys(t, what, names)
   table.sort(unknown, function(a, b)
     return tostring(a) < tostring(b)
   end)
+  local hint = Suggest.hint(unknown[1], names)
   self:fail("unknown key %s%s%s", Shape.show(unknown[1]), what == "" and "" or " in " .. what,
-    Suggest.hint(unknown[1], names))
+    hint ~= "" and hint or "; known are " .. table.concat(names, ", "))
 end
 
 ---@param v any
