@@ -126,10 +126,28 @@ static void test_names(void **state)
 	}
 }
 
+static void test_gate(void **state)
+{
+	(void)state;
+	struct mw_log_gate gate = {0};
+	uint64_t held_back = 99;
+	for (int i = 0; i < MW_LOG_GATE_PER_SECOND; i++) {
+		assert_true(mw_log_gate_pass(&gate, 1000, &held_back));
+		assert_int_equal(held_back, 0);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_false(mw_log_gate_pass(&gate, 1999, &held_back));
+	assert_true(mw_log_gate_pass(&gate, 2000, &held_back));
+	assert_int_equal(held_back, 3);
+	assert_true(mw_log_gate_pass(&gate, 2000, &held_back));
+	assert_int_equal(held_back, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels_per_group),
+		cmocka_unit_test(test_gate),
 		cmocka_unit_test(test_silent_lines_are_not_formatted),
 		cmocka_unit_test(test_control_bytes_are_masked),
 		cmocka_unit_test(test_long_lines_are_cut),

@@ -9,7 +9,7 @@ local Cli = {}
 local STATUS_OK, STATUS_FAILED, STATUS_USAGE, STATUS_DEFECT = 0, 1, 2, 70
 
 -- One file each under lua/moonwire/cli/commands; the order is that of the help.
-local COMMANDS = { "demo", "serve", "check", "devices", "measurements", "alarms", "sim" }
+local COMMANDS = { "demo", "serve", "check", "devices", "measurements", "events", "alarms", "sim" }
 
 ---@class moonwire.cli.Command
 ---@field name string

@@ -70,3 +70,18 @@ int mw_log_set(struct mw_log *log, const char *group, const char *level)
 	}
 	return found ? 0 : MW_E_NOTFOUND;
 }
+
+bool mw_log_gate_pass(struct mw_log_gate *gate, int64_t now_ms, uint64_t *held_back)
+{
+	if (gate->second != now_ms / 1000) {
+		gate->second = now_ms / 1000;
+		gate->n = 0;
+	}
+	if (gate->n++ >= MW_LOG_GATE_PER_SECOND) {
+		gate->held_back++;
+		return false;
+	}
+	*held_back = gate->held_back;
+	gate->held_back = 0;
+	return true;
+}

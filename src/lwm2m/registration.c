@@ -45,11 +45,11 @@ static void refuse_register(
 	struct mw_lwm2m *l, const struct mw_coap_request *rq, int code, const struct mw_errbuf *why)
 {
 	char addr[MW_ADDR_TEXT_MAX];
-	uint64_t n = ++l->stats.refused_registrations;
-	if ((n & (n - 1)) ==
-		0) /* the 1st, 2nd, 4th, ...: whoever sends rubbish must not fill the disk with our log */
-		MW_LOG(l->log, WARN, REG, "registration from %s refused with %d.%02d: %s (%" PRIu64 " so far)",
-			mw_addr_print(&rq->reply.to, addr), code >> 5, code & 31, why->text, n);
+	uint64_t held_back;
+	l->stats.refused_registrations++;
+	if (mw_log_gate_pass(&l->refusals, mw_mono_now(&l->clock).ms, &held_back))
+		MW_LOG(l->log, WARN, REG, "registration from %s refused with %d.%02d: %s (%" PRIu64 " like it not shown)",
+			mw_addr_print(&rq->reply.to, addr), code >> 5, code & 31, why->text, held_back);
 	mw_registration_refuse(l, &rq->reply, code, why);
 }
 
@@ -361,7 +361,9 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 			mw_fail(&why, 0, "object list: %s", mw_err_text(rc));
 	}
 	if (code) {
-		MW_LOG(l->log, WARN, REG, "ep=%s update refused with %d.%02d: %s", d->endpoint, code >> 5, code & 31,
+		uint64_t held_back;
+		if (mw_log_gate_pass(&l->refusals, mw_mono_now(&l->clock).ms, &held_back))
+			MW_LOG(l->log, WARN, REG, "ep=%s update refused with %d.%02d: %s", d->endpoint, code >> 5, code & 31,
 			why.text);
 		mw_registration_refuse(l, &rq->reply, code, &why);
 		return;

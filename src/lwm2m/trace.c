@@ -11,6 +11,19 @@ static void print_hex(struct mw_buf *b, const uint8_t *data, size_t len)
 		mw_buf_printf(b, "%02x", data[i]);
 }
 
+/* " path=/3303/0/5700" of a request; queries are not shown, they may hold what a device calls its secrets. */
+static void print_path(struct mw_buf *b, const struct mw_coap_msg *m)
+{
+	const char *before = " path=/";
+	for (size_t i = 0; i < m->n_options; i++) {
+		if (m->options[i].number != MW_OPT_URI_PATH)
+			continue;
+		mw_buf_put_str(b, before);
+		mw_buf_put(b, m->options[i].value, m->options[i].len < 40 ? m->options[i].len : 40);
+		before = "/";
+	}
+}
+
 /* Everything between the token and the payload. */
 static struct mw_bytes options_of(const struct mw_coap_msg *m, struct mw_bytes datagram)
 {
@@ -26,7 +39,7 @@ void mw_trace_message(void *ud, bool outgoing, const struct mw_addr *peer, struc
 	struct mw_lwm2m *l = ud;
 	if (!MW_LOG_ON(l->log, DEBUG, COAP))
 		return;
-	char addr[MW_ADDR_TEXT_MAX], code[5], text[64 + 2 * (MW_COAP_TOKEN_MAX + MAX_SHOWN)];
+	char addr[MW_ADDR_TEXT_MAX], code[5], text[256 + 2 * (MW_COAP_TOKEN_MAX + MAX_SHOWN)];
 	struct mw_coap_msg m;
 	struct mw_buf b;
 	if (mw_coap_parse(&m, datagram.data, datagram.len) != MW_COAP_PARSED) {
@@ -36,6 +49,8 @@ void mw_trace_message(void *ud, bool outgoing, const struct mw_addr *peer, struc
 	}
 	mw_buf_init(&b, text, sizeof(text) - 1);
 	print_hex(&b, m.token.bytes, m.token.len);
+	if (mw_coap_is_request(m.code))
+		print_path(&b, &m);
 	if (MW_LOG_ON(l->log, TRACE, COAP)) {
 		struct mw_bytes options = options_of(&m, datagram);
 		mw_buf_put_str(&b, " options=");

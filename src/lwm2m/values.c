@@ -25,11 +25,11 @@ int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct
 	if (rc < 0) {
 		char text[MW_PATH_TEXT_MAX];
 		mw_path_print(path, text);
-		uint64_t n = ++l->stats.undecodable;
-		if ((n & (n - 1)) == 0) /* counted, not repeated: a device may send the same rubbish all day */
-			MW_LOG(l->log, WARN, OP,
-				"ep=%s payload of %s in %s cannot be read: %s (%" PRIu64 " such payloads so far)",
-				d->endpoint, text, mw_format_name(format), e->text, n);
+		uint64_t held_back;
+		l->stats.undecodable++;
+		if (mw_log_gate_pass(&l->unreadable, mw_mono_now(&l->clock).ms, &held_back))
+			MW_LOG(l->log, WARN, OP, "ep=%s payload of %s in %s cannot be read: %s (%" PRIu64 " like it not shown)",
+				d->endpoint, text, mw_format_name(format), e->text, held_back);
 		mw_nodes_clear(&l->scratch); /* half a payload is no value */
 	}
 	return rc;

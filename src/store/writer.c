@@ -207,6 +207,8 @@ static int open_file(struct mw_writer *w, struct mw_errbuf *e)
 	if (sqlite3_open_v2(w->path, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		rc = mw_fail(&why, MW_E_IO, "%s", w->db ? sqlite3_errmsg(w->db) : "out of memory");
 	sqlite3_busy_timeout(w->db, 5000);
+	if (rc == 0 && sqlite3_db_readonly(w->db, "main") != 0)
+		rc = mw_fail(&why, MW_E_IO, "it is not writable, and nothing is acknowledged that is not written");
 	if (rc == 0)
 		rc = mw_schema_migrate(w->db, mw_schema_steps, mw_schema_n_steps, &why);
 	if (rc == 0)

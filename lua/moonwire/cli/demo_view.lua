@@ -55,7 +55,10 @@ end
 --- An alarm as it stands now.
 function View:alarm(a)
   self.alarms[a.endpoint .. "\0" .. a.type] = a.status ~= "CLEARED" and a or nil
-  if self.plain then print(("%s  %-16s alarm %s %s: %s"):format(os.date("%H:%M:%S"), a.endpoint, a.severity or "", a.status, a.text or a.type)) end
+  if self.plain then
+    print(("%s  %-16s alarm %s %s: %s"):format(os.date("%H:%M:%S"), a.endpoint, a.severity or "", a.status,
+      a.text or a.type))
+  end
 end
 
 --- A line of the log, newest last.
@@ -64,10 +67,28 @@ function View:say(level, text)
     print(("%s  %s %s"):format(os.date("%H:%M:%S"), level, text))
     return
   end
+  text = text:gsub("^unit=(%S+) (%1)", "%2") -- said twice only where lines are searched by machine
   for line in text:gmatch("[^\n]+") do
     self.log[#self.log + 1] = { level = level, text = ("%s %s"):format(os.date("%H:%M:%S"), line) }
   end
   while #self.log > LOG_LINES do table.remove(self.log, 1) end
+end
+
+-- Cuts a text into lines of at most `columns`, later ones indented; at a space if there is one near the edge.
+local function wrap(text, columns, indent)
+  local lines, first = {}, true
+  text = Text.plain(text)
+  while utf8.len(text) > columns do
+    local cut = utf8.offset(text, columns + 1) - 1
+    local space = text:sub(1, cut):match("^.*() ")
+    if space and space > cut // 2 then cut = space end
+    lines[#lines + 1] = text:sub(1, cut)
+    text = text:sub(cut + 1):gsub("^ +", "")
+    if first then columns, first = columns - #indent, false end
+  end
+  lines[#lines + 1] = text
+  for i = 2, #lines do lines[i] = indent .. lines[i] end
+  return lines
 end
 
 local function chart(history)
@@ -114,13 +135,15 @@ local function alarm_lines(self)
   return lines
 end
 
-local function log_lines(self)
+local function log_lines(self, columns, room)
   local lines = {}
-  for i = 1, LOG_LINES do
-    local entry = self.log[i]
-    local colour = entry and (entry.level == "error" and RED or entry.level == "warn" and YELLOW or DIM) or ""
-    lines[i] = entry and ("  " .. colour .. Text.plain(entry.text) .. RESET) or ""
+  for _, entry in ipairs(self.log) do
+    local colour = entry.level == "error" and RED or entry.level == "warn" and YELLOW or DIM
+    for _, line in ipairs(wrap(entry.text, columns - 3, "         ")) do
+      lines[#lines + 1] = "  " .. colour .. line .. RESET
+    end
   end
+  while #lines > room do table.remove(lines, 1) end
   return lines
 end
 
@@ -159,10 +182,16 @@ function View:draw(facts)
   lines[#lines + 1] = ""
   add(alarm_lines(self))
   lines[#lines + 1] = ""
-  lines[#lines + 1] = ("  %sEdit %s and save:%s the next value goes through your version."):format(BOLD, facts.scripts, RESET)
-  lines[#lines + 1] = DIM .. "  Try another unit or type, an alarm at 20 degrees, or break it and see what happens. Ctrl-C ends." .. RESET
+  for n, line in ipairs(wrap(("Edit %s and save: the next value goes through your version."):format(facts.scripts),
+    columns - 3, "")) do
+    lines[#lines + 1] = "  " .. (n == 1 and BOLD or "") .. line .. RESET
+  end
+  for _, line in ipairs(wrap("Try another unit or type, a LIMIT of 20 degrees, or break it and see. Ctrl-C ends.",
+    columns - 3, "")) do
+    lines[#lines + 1] = DIM .. "  " .. line .. RESET
+  end
   lines[#lines + 1] = ""
-  add(log_lines(self))
+  add(log_lines(self, columns, math.max(1, rows - 1 - #lines)))
   local out = { "\27[H" }
   for i = 1, math.min(#lines, rows - 1) do out[#out + 1] = clip(lines[i], columns) .. "\27[K\r\n" end
   out[#out + 1] = "\27[J"

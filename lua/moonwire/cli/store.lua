@@ -34,4 +34,37 @@ function Store.show(rows, columns, json, nothing)
   for _, line in ipairs(Text.table(columns, rows)) do print(line) end
 end
 
+--- The options of a command that shows one kind of the feed.
+---@param example string  a type, for the help text
+function Store.feed_options(example)
+  return {
+    { name = "type", value = "TYPE", help = "only this type, e.g. " .. example },
+    { name = "limit", value = "N", type = "integer", help = "at most this many, the newest", default = "50" },
+    Store.option,
+    Store.json_option,
+  }
+end
+
+--- Shows the newest items of one kind, oldest of them first; options[1] is an endpoint.
+---@param kind string      "measurement" or "event"
+---@param columns table[]
+---@param options table
+---@return boolean? ok
+---@return string? err
+function Store.show_feed(kind, columns, options)
+  local reader, err = Store.open(options)
+  if not reader then return nil, err end
+  local newest
+  newest, err = reader:feed { kind = kind, endpoint = options[1], type = options.type, newest = true,
+    limit = options.limit or 50 }
+  reader:close()
+  if not newest then return nil, err end
+  local rows = {}
+  for i = #newest, 1, -1 do rows[#rows + 1] = newest[i] end
+  local nothing = ("no %s%s%s is stored"):format(kind, options.type and (" of type " .. options.type) or "",
+    options[1] and (" of " .. options[1]) or "")
+  Store.show(rows, columns, options.json, nothing)
+  return true
+end
+
 return Store

@@ -95,7 +95,7 @@ end
 
 local function log_sink(view)
   return function(level, group, text)
-    if level == "error" or level == "warn" or group == "RELOAD" or group == "REG" or group == "SCRIPT" then
+    if level == "error" or level == "warn" or group == "RELOAD" or group == "SCRIPT" then
       view:say(level, text)
     end
   end
@@ -114,7 +114,8 @@ end
 
 local function run_in(folder, options, app)
   local View = require "moonwire.cli.demo_view"
-  local scripts = app.kind("scripts") == "folder" and "scripts" or app.share .. "/scripts"
+  -- A folder of one's own without this protocol would leave the demo with nothing to show.
+  local scripts = app.kind("scripts/protocols/temperature.lua") == "file" and "scripts" or app.share .. "/scripts"
   local view = View.new(app, options.plain or not app.terminal())
   local host, err = open_host {
     store = folder .. "/demo.db", ddf = app.share .. "/ddf", scripts = scripts, lua_dir = app.share .. "/lua",

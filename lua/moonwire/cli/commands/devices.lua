@@ -8,7 +8,11 @@ local COLUMNS = {
   { title = "LWM2M", key = "version" },
   { title = "ADDRESS", key = "address" },
   { title = "BINDING", key = function(d) return d.binding and d.binding .. (d.queue_mode and "Q" or "") end },
-  { title = "LIFETIME", key = function(d) return d.lifetime and (d.lifetime == 0 and "infinite" or Text.duration(d.lifetime)) end, right = true },
+  {
+    title = "LIFETIME",
+    key = function(d) return d.lifetime and (d.lifetime == 0 and "infinite" or Text.duration(d.lifetime)) end,
+    right = true,
+  },
   { title = "REGISTERED", key = function(d) return Text.time(d.registered_ms) end },
   { title = "OBJECTS", key = "objects" },
 }

@@ -14,7 +14,8 @@ Reads moonwire.lua in the working directory if there is one; options win over th
 Listens on loopback unless told otherwise. SIGTERM or Ctrl-C ends it, SIGHUP reloads the scripts.]],
   options = {
     { name = "config", value = "FILE", help = "configuration file", default = DEFAULT_CONFIG },
-    { name = "listen", value = "ADDRESS", list = true, help = "listen here; may be repeated", default = "127.0.0.1:5783 and [::1]:5783" },
+    { name = "listen", value = "ADDRESS", list = true, help = "listen here; may be repeated",
+      default = "127.0.0.1:5783 and [::1]:5783" },
     { name = "store", value = "FILE", help = "file of the store", default = "moonwire.db" },
     { name = "scripts", value = "FOLDER", help = "scripts", default = "scripts, else the shipped ones" },
     { name = "ddf", value = "FOLDER", help = "object definitions", default = "ddf, else the shipped ones" },

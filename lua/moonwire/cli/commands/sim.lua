@@ -15,11 +15,17 @@ local function make(options)
   local Thermometer = require "moonwire.cli.thermometer"
   local list, n = {}, options.devices or 3
   if n < 1 or n > MAX_DEVICES then return nil, ("--devices must be 1 to %d"):format(MAX_DEVICES) end
+  if options.period == 0 then return nil, "--period must be 1 s or more" end
+  local server = options.server or "coap://127.0.0.1:5783"
+  if server:match("^coaps:") then return nil, "there is no DTLS yet: use coap://, not coaps://" end
+  if not server:match("^coap://[%w%.%-]+:?%d*$") then
+    return nil, ("--server must look like coap://127.0.0.1:5783, not %q"):format(server)
+  end
   for i = 1, n do
     list[i] = Thermometer.new {
       endpoint = ("%s-%d"):format(options.endpoint or "sim", i),
-      server = options.server or "coap://127.0.0.1:5783",
-      low = 15, high = 25, period_s = 300, phase = i / n, lifetime = options.lifetime,
+      server = server,
+      low = 15, high = i % 3 == 0 and 66 or 25, -- every third one gets too warm now and then period_s = 300, phase = i / n, lifetime = options.lifetime,
     }
   end
   return list
