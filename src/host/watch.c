@@ -1,6 +1,7 @@
 /* Watching is one uv_fs_event for each folder (inotify does not look into sub-folders) and a timer that waits
  * for the end of a series of events. Reading happens on the loop's thread pool. */
 #include "host/watch.h"
+#include "base/buf.h"
 #include "host/scan.h"
 
 #include <limits.h>
@@ -139,10 +140,11 @@ static void on_event(uv_fs_event_t *handle, const char *filename, int events, in
 static int add_folder(struct mw_watch *w, const struct mw_scan_dir *dir)
 {
 	char path[PATH_MAX];
-	struct folder *f = calloc(1, sizeof(*f) + strlen(dir->name) + 1);
+	size_t size = strlen(dir->name) + 1;
+	struct folder *f = calloc(1, sizeof(*f) + size);
 	if (!f)
 		return UV_ENOMEM;
-	strcpy(f->name, dir->name);
+	mw_strcopy(f->name, size, dir->name);
 	f->w = w;
 	f->dev = dir->dev;
 	f->ino = dir->ino;

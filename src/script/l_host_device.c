@@ -37,7 +37,7 @@ static int host_device(lua_State *L)
 {
 	struct l_host *h = mw_lua_host_check(L, 1);
 	struct mw_device_ref dev;
-	struct mw_device_info info;
+	struct mw_device_info info = {0};
 	int rc = mw_lua_host_find(L, h, 2, &dev);
 	if (rc == 0)
 		rc = mw_device_info(h->host, dev, &info);
@@ -52,7 +52,7 @@ static int next_device(lua_State *L)
 {
 	struct l_host *h = lua_touserdata(L, lua_upvalueindex(1));
 	struct mw_device_ref *at = lua_touserdata(L, lua_upvalueindex(2));
-	struct mw_device_info info;
+	struct mw_device_info info = {0};
 	if (!h->host)
 		return luaL_error(L, "the host is closed");
 	while (mw_device_next(h->host, at)) {

@@ -201,7 +201,7 @@ static const char *match_balance(struct mw_pattern *m, const char *s, const char
 {
 	if (p + 1 >= m->pattern_end)
 		return fail(m, "malformed pattern (missing arguments to '%b')");
-	if (s >= m->subject_end || *s != *p)
+	if (!s || s >= m->subject_end || *s != *p)
 		return NULL;
 	size_t open = 1;
 	for (s++; s < m->subject_end && step(m, 1); s++) {
@@ -218,6 +218,8 @@ static const char *match_balance(struct mw_pattern *m, const char *s, const char
 /* %f[set]: between a character that is not in the set and one that is; the ends count as '\0'. */
 static bool is_frontier(struct mw_pattern *m, const char *s, const char *p, const char *end)
 {
+	if (!s)
+		return false;
 	unsigned char before = s == m->subject ? '\0' : (unsigned char)s[-1];
 	unsigned char after = s < m->subject_end ? (unsigned char)*s : '\0';
 	return step(m, end - p) && !in_set(before, p + 1, end - 1) && in_set(after, p + 1, end - 1);

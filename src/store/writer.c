@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -177,12 +178,11 @@ static int create_file(struct mw_writer *w, struct mw_errbuf *e)
 static int lock(struct mw_writer *w, struct mw_errbuf *e)
 {
 	char *real = realpath(w->path, NULL);
-	size_t len = real ? strlen(real) : 0;
-	char *name = real ? malloc(len + sizeof("-lock")) : NULL;
+	size_t size = real ? strlen(real) + sizeof("-lock") : 0;
+	char *name = real ? malloc(size) : NULL;
 	int rc = name ? 0 : mw_fail(e, MW_E_IO, "cannot find %s again: %s", w->path, strerror(errno));
 	if (rc == 0) {
-		memcpy(name, real, len);
-		memcpy(name + len, "-lock", sizeof("-lock"));
+		snprintf(name, size, "%s-lock", real);
 		w->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (w->lock_fd < 0)
 			rc = mw_fail(e, MW_E_IO, "cannot create %s: %s; its folder must exist and be writable", name,
