@@ -7,7 +7,8 @@ describe("the configuration file", function()
   end)
 
   local wrong = {
-    { "an unknown key", "return {\n  store = 'x',\n  max_device = 1,\n}", "^f:3: unknown key max_device %(did you mean max_devices%?%)" },
+    { "an unknown key", "return {\n  store = 'x',\n  max_device = 1,\n}",
+      "^f:3: unknown key max_device %(did you mean max_devices%?%)" },
     { "a wrong type", "return {\n  max_devices = '10' }", '^f:2: max_devices must be a whole number' },
     { "a negative number", "return { commit_ms = -1 }", "^f:1: commit_ms must be a whole number" },
     { "0, which would be the default", "return { lifetime_grace = 0 }", "^f:1: lifetime_grace must not be 0" },

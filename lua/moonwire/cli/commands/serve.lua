@@ -31,10 +31,11 @@ Listens on loopback unless told otherwise. SIGTERM or Ctrl-C ends it, SIGHUP rel
 ---@return string? err
 function Serve.config(options, app)
   local path = options.config or (app.kind(DEFAULT_CONFIG) == "file" and DEFAULT_CONFIG)
-  local config, err = {}, nil
+  local config = {}
   if path then
-    config, err = Config.load(path)
-    if not config then return nil, err end
+    local loaded, err = Config.load(path)
+    if not loaded then return nil, err end
+    config = loaded
   end
   for _, option in ipairs(Serve.options) do
     local key = option.name:gsub("-", "_")

@@ -25,7 +25,11 @@ local function make(options)
     list[i] = Thermometer.new {
       endpoint = ("%s-%d"):format(options.endpoint or "sim", i),
       server = server,
-      low = 15, high = i % 3 == 0 and 66 or 25, -- every third one gets too warm now and then period_s = 300, phase = i / n, lifetime = options.lifetime,
+      low = 15,
+      high = i % 3 == 0 and 66 or 25, -- every third one gets too warm now and then
+      period_s = 300,
+      phase = i / n,
+      lifetime = options.lifetime,
     }
   end
   return list
