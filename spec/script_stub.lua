@@ -61,6 +61,9 @@ function Stub.core()
   core.plan = function(t)
     return t
   end
+  core.room = function()
+    return 1 << 20
+  end
   core.sleep = function() end
   core.slot = function(name)
     if not core.slots[name] then

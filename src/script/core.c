@@ -62,7 +62,7 @@ static void on_ddf_problem(void *ud, const struct mw_ddf_problem *p)
 	}
 }
 
-/* core.check_ddf(folder) -> { files =, objects =, items =, problems = { { file, line, reason, fatal } } } */
+/* core.check_ddf(folder) -> { files =, failed =, objects =, items =, problems = { { file, line, reason, fatal } } } */
 static int check_ddf(lua_State *L)
 {
 	const char *folder = luaL_checkstring(L, 1);
@@ -83,6 +83,7 @@ static int check_ddf(lua_State *L)
 		return mw_lua_fail(L, MW_E_NOMEM, "not enough memory for the list of problems");
 	lua_setfield(L, -2, "problems");
 	mw_lua_set_integer(L, "files", (int64_t)stats.files);
+	mw_lua_set_integer(L, "failed", (int64_t)stats.failed);
 	mw_lua_set_integer(L, "objects", (int64_t)stats.objects);
 	mw_lua_set_integer(L, "items", (int64_t)stats.items);
 	return 1;

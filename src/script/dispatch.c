@@ -24,9 +24,11 @@ enum {
 struct values {
 	struct mw_script *s;
 	const struct mw_event *event;
-	size_t at;     /* node under way */
-	size_t hook;   /* value.received: hook under way, of node `at` */
-	bool hooks;    /* first all `when`, then all hooks */
+	size_t at;    /* node under way */
+	size_t hook;  /* value.received: hook under way, of node `at` */
+	bool hooks;   /* first all `when`, then all hooks */
+	bool is_late; /* the rest of the nodes goes without functions */
+	struct mw_script_timer timer;
 	int dev_index; /* on the Lua stack, 0 = not pushed yet */
 };
 
@@ -89,7 +91,8 @@ static const struct mw_rule *rule_of(const struct values *v, const struct mw_nod
 static void call_when(lua_State *L, struct values *v, const struct mw_node *n)
 {
 	const struct mw_rule *rule = rule_of(v, n);
-	if (!rule || !rule->alarm.when || (rule->ignore_empty && is_empty(&n->value)))
+	if (!rule || !rule->alarm.when || (rule->ignore_empty && is_empty(&n->value)) ||
+		mw_script_is_stopped(v->s, rule->slot))
 		return;
 	v->s->slot = rule->slot;
 	mw_plan_push_function(L, rule->alarm.when); /* fn */
@@ -97,12 +100,15 @@ static void call_when(lua_State *L, struct values *v, const struct mw_node *n)
 	lua_call(L, 1, 1);                          /* result */
 	bool is_true = lua_toboolean(L, -1);
 	lua_pop(L, 1);
+	mw_script_note_end(v->s, rule->slot, MW_HOOK_N, false);
 	put_when(v, n, rule, is_true);
 }
 
 /* fn(dev, path, value, time) as a task; the device handle is shared by the whole event. */
 static void call_hook(lua_State *L, struct values *v, const struct mw_node *n, const struct mw_hook *hook)
 {
+	if (mw_script_is_stopped(v->s, hook->slot))
+		return;
 	if (!v->dev_index) {
 		mw_l_device_push(L, v->event->dev);
 		v->dev_index = lua_gettop(L);
@@ -113,7 +119,21 @@ static void call_hook(lua_State *L, struct values *v, const struct mw_node *n, c
 	mw_lua_push_path(L, &n->path);
 	mw_lua_push_value(L, &n->value);
 	lua_pushnumber(L, (lua_Number)time_of(v->event, n) / 1000.0);
-	mw_task_spawn(L, v->s, hook->slot, 4);
+	mw_task_spawn(L, v->s, hook, 4);
+}
+
+/* Many values, of which each takes long: together they must not hold up the loop. */
+static bool is_late(struct values *v)
+{
+	if (!v->is_late && mw_script_timer_is_up(&v->timer, v->s->event_ms)) {
+		v->is_late = true;
+		v->s->count.dropped++;
+		MW_LOG(mw_script_log(v->s), WARN, SCRIPT,
+			"scripts took longer than %d ms for %zu values of one message; from value %zu on it goes without "
+			"them",
+			(int)v->s->event_ms, v->event->n_nodes, v->at + 1);
+	}
+	return v->is_late;
 }
 
 static int values_body(lua_State *L)
@@ -122,25 +142,29 @@ static int values_body(lua_State *L)
 	const struct mw_plan *p = v->s->plan;
 	v->dev_index = 0;
 	luaL_checkstack(L, 10, "values");
-	for (; !v->hooks && v->at < v->event->n_nodes; v->at++)
+	for (; !v->hooks && v->at < v->event->n_nodes && !is_late(v); v->at++)
 		call_when(L, v, &v->event->nodes[v->at]);
 	if (!v->hooks)
 		v->at = 0;
 	v->hooks = true;
 	for (; p->n_hooks[MW_HOOK_VALUE] && v->at < v->event->n_nodes; v->at++, v->hook = 0) {
-		for (; v->hook < p->n_hooks[MW_HOOK_VALUE]; v->hook++)
+		for (; v->hook < p->n_hooks[MW_HOOK_VALUE] && !is_late(v); v->hook++)
 			call_hook(L, v, &v->event->nodes[v->at], &p->hooks[MW_HOOK_VALUE][v->hook]);
 	}
 	return 0;
 }
 
-/* Over the one that failed. */
+/* Over the one that failed. A hook that was stopped has been noted already. */
 static void skip(struct values *v)
 {
-	if (v->hooks)
+	if (v->hooks) {
 		v->hook++;
-	else
-		v->at++;
+		return;
+	}
+	const struct mw_rule *rule = v->at < v->event->n_nodes ? rule_of(v, &v->event->nodes[v->at]) : NULL;
+	if (rule && v->s->now.over)
+		mw_script_note_end(v->s, rule->slot, MW_HOOK_N, true);
+	v->at++;
 }
 
 static void run_functions(struct mw_script *s, const struct mw_event *ev)
@@ -199,10 +223,12 @@ static int lifecycle_body(lua_State *L)
 	luaL_checkstack(L, 8, "hooks");
 	for (; l->at < p->n_hooks[l->kind]; l->at++) {
 		const struct mw_hook *hook = &p->hooks[l->kind][l->at];
+		if (mw_script_is_stopped(l->s, hook->slot))
+			continue;
 		l->s->slot = hook->slot;
 		mw_plan_push_function(L, hook->fn);
 		mw_l_device_push(L, l->dev);
-		mw_task_spawn(L, l->s, hook->slot, 1);
+		mw_task_spawn(L, l->s, hook, 1);
 	}
 	return 0;
 }
@@ -248,6 +274,7 @@ void mw_script_run_backlog(struct mw_script *s)
 	while (!mw_list_is_empty(&s->backlog) && s->n_tasks < s->max_tasks && s->depth == 0) {
 		struct waiting_event w = *MW_CONTAINER_OF(s->backlog.next, struct waiting_event, link);
 		take_first(s);
+		s->n_events++;
 		run_hooks(s, w.kind, w.dev);
 	}
 }
@@ -303,6 +330,7 @@ int mw_script_on_event(void *ud, struct mw_host *host, const struct mw_event *ev
 {
 	struct mw_script *s = ud;
 	(void)host;
+	s->n_events++;
 	switch (ev->kind) {
 	case MW_EVENT_VALUES:
 		return on_values(s, ev);

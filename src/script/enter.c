@@ -14,6 +14,7 @@ enum {
 	SLOW_MS = 50,        /* a hook that takes longer is named in the log */
 	TIME_MAX_MS = 1000,  /* of the processor, for an entry: what the count of instructions does not see */
 	WARM_UP = 64 * 1024, /* bytes, see mw_script_new_state */
+	STOPPED_MAX = 8,     /* in a row; then a unit is switched off */
 	TRACE_LEVELS = 8,
 	TRACE_MAX = 600, /* bytes */
 };
@@ -22,7 +23,8 @@ enum {
 
 static void *on_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 {
-	struct mw_script_alloc *a = ud;
+	struct mw_script *s = ud;
+	struct mw_script_alloc *a = &s->alloc;
 	size_t old = ptr ? osize : 0; /* without a block, osize is a kind of object */
 	if (nsize == 0) {
 		free(ptr);
@@ -30,8 +32,11 @@ static void *on_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 		return NULL;
 	}
 	if (nsize > old) {
-		if (a->max && (a->used >= a->max || nsize - old > a->max - a->used))
+		size_t max = a->max - s->now.kept;
+		if (a->max && (a->used >= max || nsize - old > max - a->used)) {
+			a->refused = true;
 			return NULL;
+		}
 		if (a->fail_at && --a->fail_at == 0)
 			return NULL;
 	}
@@ -64,7 +69,7 @@ static int on_panic(lua_State *L)
 
 lua_State *mw_script_new_state(struct mw_script *s)
 {
-	lua_State *L = lua_newstate(on_alloc, &s->alloc);
+	lua_State *L = lua_newstate(on_alloc, s);
 	if (!L)
 		return NULL;
 	lua_atpanic(L, on_panic);
@@ -106,6 +111,7 @@ static void push_place(lua_State *L, struct mw_script *s)
 static void raise_over(lua_State *L, struct mw_script *s)
 {
 	s->now.over = true;
+	s->now.kept = 0; /* for the message: the loop may have taken all memory as well */
 	/* From here on every instruction raises: a script's pcall gets the error, and its next step raises again.
 	 */
 	lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
@@ -119,11 +125,23 @@ static void raise_over(lua_State *L, struct mw_script *s)
 }
 
 /* Processor time, as a busy machine is no fault of the script. A safety net, so not the injected clock. */
-static int64_t cpu_ms(void)
+static int64_t ms_of(clockid_t clock)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	clock_gettime(clock, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool mw_script_timer_is_up(struct mw_script_timer *t, int64_t max_ms)
+{
+	int64_t tick_ms = ms_of(CLOCK_MONOTONIC_COARSE); /* no system call, unlike the other one */
+	if (tick_ms == t->tick_ms)
+		return false;
+	t->tick_ms = tick_ms;
+	int64_t now_ms = ms_of(CLOCK_THREAD_CPUTIME_ID);
+	if (t->until_ms == 0)
+		t->until_ms = now_ms + max_ms;
+	return now_ms > t->until_ms;
 }
 
 static void spend(lua_State *L, struct mw_script *s, int64_t n)
@@ -131,10 +149,7 @@ static void spend(lua_State *L, struct mw_script *s, int64_t n)
 	if (s->now.limit == INT64_MAX)
 		return;
 	s->now.spent += n;
-	int64_t now_ms = cpu_ms();
-	if (s->now.until_ms == 0)
-		s->now.until_ms = now_ms + TIME_MAX_MS; /* only now: most entries are over before the first look */
-	if (s->now.over || s->now.spent > s->now.limit || now_ms > s->now.until_ms)
+	if (s->now.over || s->now.spent > s->now.limit || mw_script_timer_is_up(&s->now.timer, TIME_MAX_MS))
 		raise_over(L, s);
 }
 
@@ -152,12 +167,7 @@ void mw_script_arm(struct mw_script *s, lua_State *co)
 
 void mw_script_charge(lua_State *L, int64_t n)
 {
-	struct mw_script *s = mw_script_of(L);
-	if (s->now.limit == INT64_MAX)
-		return;
-	s->now.spent += n;
-	if (s->now.over || s->now.spent > s->now.limit)
-		raise_over(L, s);
+	spend(L, mw_script_of(L), n); /* and look at the clock: what charges is slow */
 }
 
 void mw_script_check_budget(lua_State *L)
@@ -170,12 +180,28 @@ void mw_script_check_budget(lua_State *L)
 void mw_script_unlimited(struct mw_script *s)
 {
 	s->now.limit = INT64_MAX;
+	s->now.kept = 0;
+}
+
+/* One unit must not be able to take the memory that its correction needs. */
+static struct mw_script_limits limits_of_hooks(const struct mw_script *s, int64_t budget)
+{
+	return (struct mw_script_limits){.limit = budget, .kept = s->alloc.max / 4};
+}
+
+int64_t mw_script_room(lua_State *L)
+{
+	const struct mw_script *s = mw_script_of(L);
+	int64_t max = (int64_t)(s->alloc.max - s->alloc.max / 4);
+	if ((int64_t)s->alloc.used > max)
+		lua_gc(L, LUA_GCCOLLECT);
+	return max - (int64_t)s->alloc.used;
 }
 
 struct mw_script_limits mw_script_limits_new(struct mw_script *s, int64_t budget)
 {
 	struct mw_script_limits before = s->now;
-	s->now = (struct mw_script_limits){.limit = budget};
+	s->now = limits_of_hooks(s, budget);
 	return before;
 }
 
@@ -261,6 +287,31 @@ void mw_script_error(struct mw_script *s, uint32_t slot, const char *text)
 	MW_LOG(mw_script_log(s), ERROR, SCRIPT, "unit=%s %s", u->name, line);
 }
 
+/* ---- units that are stopped ---- */
+
+void mw_script_note_end(struct mw_script *s, uint32_t slot, enum mw_hook_kind kind, bool over)
+{
+	if (slot >= s->n_slots)
+		return;
+	struct mw_script_slot *u = &s->slots[slot];
+	if (!over) {
+		u->n_stopped[kind] = 0;
+		return;
+	}
+	u->stopped_in = s->n_events;
+	if (u->is_off || ++u->n_stopped[kind] < STOPPED_MAX)
+		return;
+	u->is_off = true;
+	mw_script_error(s, slot,
+		"is switched off until its file changes: it was stopped for its budget or time 8 times in a row");
+}
+
+bool mw_script_is_stopped(const struct mw_script *s, uint32_t slot)
+{
+	const struct mw_script_slot *u = &s->slots[slot];
+	return u->is_off || (u->stopped_in && u->stopped_in == s->n_events);
+}
+
 /* ---- the road ---- */
 
 void mw_script_note_time(struct mw_script *s, uint32_t slot, int64_t began_ms)
@@ -298,13 +349,16 @@ int mw_script_enter_slot(struct mw_script *s, uint32_t slot, lua_CFunction body,
 	s->depth++;
 	s->slot = slot;
 	s->count.entries++;
-	s->now = (struct mw_script_limits){.limit = s->budget};
+	s->now = limits_of_hooks(s, s->budget);
 	mw_script_arm(s, L);
 	lua_pushcfunction(L, mw_script_traceback);           /* h */
 	lua_pushcfunction(L, body);                          /* h body */
 	lua_pushlightuserdata(L, ud);                        /* h body ud */
 	int rc = failure(s, L, lua_pcall(L, 1, 0, top + 1)); /* h [msg] */
 	lua_settop(L, top);
+	if (s->alloc.refused)
+		lua_gc(L, LUA_GCCOLLECT); /* not step by step: the next one may need what this one let go */
+	s->alloc.refused = false;
 	if (s->count.slow == n_slow) /* else the hook in question has been named */
 		mw_script_note_time(s, s->slot, began);
 	s->slot = MW_SLOT_NONE;

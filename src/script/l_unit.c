@@ -19,6 +19,7 @@ static int l_guard(lua_State *L)
 	lua_pushcfunction(L, mw_script_traceback);
 	lua_replace(L, 1); /* h fn ... */
 	struct mw_script_limits before = mw_script_limits_new(s, s->load_budget);
+	s->now.kept = s->alloc.max / 16; /* part of the reserve is for loading, the rest for what loads */
 	mw_script_arm(s, L);
 	s->slot = slot;
 	int rc = lua_pcall(L, lua_gettop(L) - 2, 1, 1); /* h result */
@@ -88,6 +89,12 @@ static int l_now(lua_State *L)
 	return 1;
 }
 
+static int l_room(lua_State *L)
+{
+	lua_pushinteger(L, mw_script_room(L));
+	return 1;
+}
+
 static int l_slot(lua_State *L)
 {
 	uint32_t slot = mw_script_slot_of(mw_script_of(L), luaL_checkstring(L, 1));
@@ -126,6 +133,8 @@ static void end_generation(struct mw_script *s, struct mw_script_slot *u)
 {
 	u->generation = 0;
 	u->hash[0] = '\0';
+	u->is_off = false;
+	memset(u->n_stopped, 0, sizeof(u->n_stopped));
 	mw_task_end(s, (uint32_t)(u - s->slots));
 }
 
@@ -168,8 +177,8 @@ static int l_commit(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {{"guard", l_guard}, {"located", l_located}, {"charge", l_charge},
-	{"check", l_check}, {"hash", l_hash}, {"now", l_now}, {"slot", l_slot}, {"failed", l_failed},
-	{"plan", l_plan}, {"commit", l_commit}, {NULL, NULL}};
+	{"check", l_check}, {"hash", l_hash}, {"now", l_now}, {"room", l_room}, {"slot", l_slot},
+	{"failed", l_failed}, {"plan", l_plan}, {"commit", l_commit}, {NULL, NULL}};
 
 void mw_l_unit_open(lua_State *L)
 {

@@ -181,6 +181,7 @@ static void read_hooks(lua_State *L, int arg, struct mw_plan *p, struct mw_hook 
 		lua_getfield(L, -1, hook_names[kind]);
 		for (size_t i = 0; i < p->n_hooks[kind]; i++, hooks++) {
 			lua_rawgeti(L, -1, (lua_Integer)i + 1);
+			hooks->kind = (enum mw_hook_kind)kind;
 			hooks->slot = (uint32_t)integer_field(L, "slot", UINT32_MAX);
 			hooks->fn = function_field(L, "fn", kept);
 			lua_pop(L, 1);

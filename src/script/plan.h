@@ -46,6 +46,7 @@ struct mw_rule {
 
 struct mw_hook {
 	uint32_t slot;
+	enum mw_hook_kind kind;
 	int fn; /**< function of the plan */
 };
 

@@ -15,6 +15,7 @@ enum {
 	MEMORY_MAX = 64 * 1024 * 1024,
 	BUDGET = 5 * 1000 * 1000,
 	LOAD_BUDGET = 20 * 1000 * 1000,
+	EVENT_MS = 2000,
 	TASKS_MAX = 2000,
 	SLOTS_MAX = 65536,
 };
@@ -144,6 +145,7 @@ static int load_body(lua_State *L)
 {
 	struct load *l = lua_touserdata(L, 1);
 	mw_script_unlimited(l->s);
+	lua_gc(L, LUA_GCCOLLECT);
 	luaL_checkstack(L, 20, "load");
 	lua_getfield(L, LUA_REGISTRYINDEX, CONTROLLER);
 	lua_getfield(L, -1, "apply");
@@ -325,6 +327,7 @@ static struct mw_script *new_script(struct mw_host *host, const struct mw_script
 	s->clock = c->clock ? *c->clock : mw_clock_system();
 	s->budget = c->budget > 0 ? c->budget : BUDGET;
 	s->load_budget = c->load_budget > 0 ? c->load_budget : LOAD_BUDGET;
+	s->event_ms = EVENT_MS;
 	s->max_tasks = c->tasks_max ? c->tasks_max : TASKS_MAX;
 	s->lenient = c->lenient;
 	s->slot = MW_SLOT_NONE;

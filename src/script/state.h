@@ -14,7 +14,7 @@
 #include "script/plan.h"
 #include "script/script.h"
 
-enum { MW_SCRIPT_STEP = 1000 }; /* instructions between two looks at the budget */
+enum { MW_SCRIPT_STEP = 100 }; /* instructions between two looks at the budget */
 
 /** What outlives the script: operations that the host still has carry a pointer to this. */
 struct mw_script_anchor {
@@ -29,19 +29,29 @@ struct mw_script_slot {
 	uint32_t last_generation;
 	int64_t loaded_ms;
 	uint64_t n_errors;
-	uint64_t n_repeated; /**< of `last_error`, since it was logged */
+	uint64_t n_repeated;              /**< of `last_error`, since it was logged */
+	uint64_t stopped_in;              /**< event in which a function of it was stopped for its budget */
+	uint8_t n_stopped[MW_HOOK_N + 1]; /**< in a row, by enum mw_hook_kind; the last one is of `when` */
+	bool is_off; /**< stopped too often: nothing of it is called until it is loaded again */
 	char hash[20];
 	char last_error[400];
 };
 
+struct mw_script_timer {
+	int64_t until_ms; /**< processor time; 0 = not looked at yet */
+	int64_t tick_ms;  /**< of a coarse clock, when that was looked at */
+};
+
 struct mw_script_limits {
-	int64_t spent, limit; /**< instructions; INT64_MAX = no limit (our own code) */
-	int64_t until_ms;     /**< processor time: what instructions do not measure; 0 = not looked at yet */
-	bool over;            /**< the hook has raised; it goes on raising until the entry ends */
+	int64_t spent, limit;         /**< instructions; INT64_MAX = no limit (our own code) */
+	struct mw_script_timer timer; /**< what instructions do not measure */
+	size_t kept; /**< bytes of the memory limit that are not for this code: hooks leave a reserve */
+	bool over;   /**< the hook has raised; it goes on raising until the entry ends */
 };
 
 struct mw_script_alloc {
 	size_t used, max;
+	bool refused;    /**< since this was last looked at */
 	int64_t fail_at; /**< tests: allocations until one fails; 0 = never */
 };
 
@@ -52,10 +62,11 @@ struct mw_script {
 	struct mw_host *host; /**< NULL = none */
 	struct mw_script_alloc alloc;
 	struct mw_script_limits now;
-	struct mw_log silent;  /**< without a host */
-	char error[512];       /**< last error of our own code */
-	struct mw_clock clock; /**< of the configuration */
-	int64_t budget, load_budget;
+	struct mw_log silent;                  /**< without a host */
+	char error[512];                       /**< last error of our own code */
+	struct mw_clock clock;                 /**< of the configuration */
+	int64_t budget, load_budget, event_ms; /**< event_ms: for all functions that one event calls */
+	uint64_t n_events;
 	int depth;     /**< 1 while Lua runs */
 	uint32_t slot; /**< unit that is running; MW_SLOT_NONE = our own code */
 	struct mw_script_slot *slots;
@@ -111,6 +122,16 @@ void mw_script_arm(struct mw_script *s, lua_State *co);
 void mw_script_charge(lua_State *L, int64_t n);
 /** Raises if the budget is used up: for whatever can swallow an error. */
 void mw_script_check_budget(lua_State *L);
+/** Bytes until the limit of hooks is reached, after a full collection if it is; negative when loading uses
+ * the reserve. */
+int64_t mw_script_room(lua_State *L);
+/** True when more than @p max_ms of this thread's processor time have passed since the first look. */
+bool mw_script_timer_is_up(struct mw_script_timer *t, int64_t max_ms);
+/** A function of the unit has ended: @p over when it was stopped for its budget. Too often switches it off.
+ */
+void mw_script_note_end(struct mw_script *s, uint32_t slot, enum mw_hook_kind kind, bool over);
+/** True when the unit must not be called, not in this event or not at all. */
+bool mw_script_is_stopped(const struct mw_script *s, uint32_t slot);
 /** Message handler: error value -> text with traceback. */
 int mw_script_traceback(lua_State *L);
 /** Writes " [traceback: file:line in name; ...]" or "", in C memory: for coroutines that are out of memory
@@ -144,6 +165,7 @@ struct mw_task {
 	lua_State *co;
 	int ref; /**< keeps `co` alive */
 	uint32_t slot, generation;
+	enum mw_hook_kind kind;
 	struct mw_wait *wait; /**< what it waits for */
 	struct mw_task *next_idle;
 };
@@ -160,7 +182,7 @@ struct mw_wait {
 
 /** Inside an entry: runs the function and @p n_args arguments on top of L as a task; pops them. An error of
  * the function is counted and logged. May raise (memory). */
-void mw_task_spawn(lua_State *L, struct mw_script *s, uint32_t slot, int n_args);
+void mw_task_spawn(lua_State *L, struct mw_script *s, const struct mw_hook *hook, int n_args);
 /** Inside a function called by a script: what the caller waits for from now on, to be passed to the host.
  *  Raises a message that teaches when the caller is not a task. @param what  "dev:read" */
 struct mw_wait *mw_task_wait(lua_State *L, const char *what);

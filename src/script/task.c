@@ -136,14 +136,16 @@ static void run(lua_State *L, struct mw_task *t, int n_args)
 	struct mw_script *s = t->s;
 	int n_results = 0;
 	struct mw_script_limits before = mw_script_limits_new(s, s->budget);
-	uint32_t slot_before = s->slot;
-	s->slot = t->slot;
+	uint32_t slot_before = s->slot, slot = t->slot;
+	enum mw_hook_kind kind = t->kind; /* the task may be gone at the end */
+	s->slot = slot;
 	s->running = t;
 	mw_script_arm(s, t->co);
 	int64_t began = mw_mono_now(&s->clock).ms;
 	int rc = lua_resume(t->co, L, n_args, &n_results);
 	mw_script_note_time(s, t->slot, began);
 	s->running = NULL;
+	bool over = s->now.over;
 	if (rc == LUA_YIELD && t->wait) {
 		lua_pop(t->co, n_results);
 		mw_list_add_tail(&s->tasks, &t->link);
@@ -158,11 +160,12 @@ static void run(lua_State *L, struct mw_task *t, int n_args)
 		else
 			kill_task(s, t);
 	}
+	mw_script_note_end(s, slot, kind, over);
 	s->slot = slot_before;
 	mw_script_limits_set(s, L, before);
 }
 
-void mw_task_spawn(lua_State *L, struct mw_script *s, uint32_t slot, int n_args)
+void mw_task_spawn(lua_State *L, struct mw_script *s, const struct mw_hook *hook, int n_args)
 {
 	struct mw_task *t = take_task(L, s);
 	if (!lua_checkstack(t->co, n_args + 4)) {
@@ -170,8 +173,9 @@ void mw_task_spawn(lua_State *L, struct mw_script *s, uint32_t slot, int n_args)
 		luaL_error(L, "not enough memory");
 		return;
 	}
-	t->slot = slot;
-	t->generation = s->slots[slot].generation;
+	t->slot = hook->slot;
+	t->kind = hook->kind;
+	t->generation = s->slots[hook->slot].generation;
 	t->wait = NULL;
 	lua_pushcfunction(t->co, task_main);
 	lua_xmove(L, t->co, n_args + 1);

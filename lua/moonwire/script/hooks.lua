@@ -20,6 +20,7 @@ Hooks.NAMES = {
 function Hooks.declare(declaration, where)
   local shape = Shape.new(where)
   shape:expect(declaration, "hooks", "table", 'hooks { ["device.registered"] = function(dev) ... end }')
+  declaration = shape:plain(declaration, "hooks")
   local known = { table.unpack(Hooks.NAMES) }
   known[#known + 1] = "selftest"
   shape:keys(declaration, "", known)

@@ -15,6 +15,7 @@
 ---     log(level, group, text), log_on(level)
 ---     now()                wall time in ms
 ---     plan(table)          the tables that C walks
+---     room()               bytes that scripts may still take, less than 0 if the reserve for loading is in use
 ---     sleep(seconds)
 ---     slot(name)           the number of a unit
 local Reload = require "moonwire.script.reload"

@@ -126,6 +126,7 @@ end
 function Protocol.declare(declaration, where)
   local shape = Shape.new(where)
   shape:expect(declaration, "protocol", "table", "protocol { object = 3303, resources = { ... } }")
+  declaration = shape:plain(declaration, "protocol")
   shape:keys(declaration, "", { "object", "resources", "selftest" })
   local out = { kind = "protocol", where = where, resources = {} }
   out.object = shape:integer(declaration.object, "object", 0, MAX_ID, "object = 3303")

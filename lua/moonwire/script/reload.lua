@@ -7,6 +7,11 @@
 --- for all files that changed and all units that depend on them, together: every draft passes, or none is committed and
 --- the units in use go on. A set that failed is held back, silently, until one of its files changes; other files are
 --- loaded without it meanwhile. Files under lib/ are no units: units get them by script.require.
+--- Such a file runs once for itself, which is its test, and once for each unit that requires it, so that no unit can change
+--- what another one uses.
+---
+--- What a unit made is read raw (next, rawequal, type) and never shown by tostring: outside core.guard nothing limits its
+--- metamethods.
 local Hooks = require "moonwire.script.hooks"
 local Protocol = require "moonwire.script.protocol"
 local Sandbox = require "moonwire.script.sandbox"
@@ -20,6 +25,9 @@ Reload.__index = Reload
 
 local MESSAGE_MAX = 2000 -- bytes of an error that are looked at
 local STATE_DEPTH = 100
+local STATE_ENTRIES = 500000
+local LEFT_MAX = 20 -- names in the log of what stays behind
+local GROWTH_MAX = 1024 * 1024 -- bytes that a file may add when memory is short
 
 local KINDS = { protocol = Protocol, hooks = Hooks }
 
@@ -54,30 +62,74 @@ end
 
 -- State -------------------------------------------------------------------------------------------------------------
 
---- A deep copy of plain data. What is no plain data stays behind and is named in `left`.
-local function copy_state(v, seen, path, left, depth)
+local copy_state
+
+local function copy_key(key, copying, path)
+  if type(key) == "table" then return copy_state(key, copying, path .. "[key]") end
+  if type(key) == "string" or type(key) == "number" or type(key) == "boolean" then return key end
+  return copy_state(key, copying, path .. "[key]") -- named as what stays behind
+end
+
+local function leave_behind(copying, path)
+  copying.n_left = copying.n_left + 1
+  if copying.n_left <= LEFT_MAX then copying.left[copying.n_left] = path end
+end
+
+--- A deep copy of plain data. What is no plain data stays behind and is named in `copying.left`.
+function copy_state(v, copying, path)
   local kind = type(v)
-  if kind == "table" and depth > STATE_DEPTH then
-    left[#left + 1] = path:sub(1, 60) .. "... (too deep)"
-    return nil
-  end
-  if kind ~= "table" then
-    if kind == "function" or kind == "userdata" or kind == "thread" then
-      left[#left + 1] = path
-      return nil
-    end
-    return v
-  end
-  if seen[v] then return seen[v] end
+  if kind == "function" or kind == "userdata" or kind == "thread" then return leave_behind(copying, path) end
+  if kind ~= "table" then return v end
+  if copying.seen[v] then return copying.seen[v] end
+  if copying.depth == STATE_DEPTH then return leave_behind(copying, path:sub(1, 60) .. "... (too deep)") end
+  copying.depth = copying.depth + 1
   local out = {}
-  seen[v] = out
+  copying.seen[v] = out
   for key, value in next, v do
-    local new_key = copy_state(key, seen, path .. "[key]", left, depth + 1)
+    copying.n = copying.n + 1
+    if copying.n > STATE_ENTRIES then error(("it has more than %d entries"):format(STATE_ENTRIES), 0) end
+    local new_key = copy_key(key, copying, path)
     if new_key ~= nil then
-      out[new_key] = copy_state(value, seen, path .. "." .. tostring(key), left, depth + 1)
+      if type(value) == "table" or type(value) == "function" or type(value) == "userdata" or type(value) == "thread" then
+        local name = type(key) == "string" and key:sub(1, 40) or Shape.show(key)
+        value = copy_state(value, copying, #path < 200 and path .. "." .. name or path)
+      end
+      out[new_key] = value
     end
   end
+  copying.depth = copying.depth - 1
   return out
+end
+
+---@param v table
+---@return table copy
+---@return string[] left  what is no plain data
+local function plain_state(v)
+  local copying = { seen = {}, left = {}, n_left = 0, n = 0, depth = 0 }
+  local out = copy_state(v, copying, "state")
+  if copying.n_left > LEFT_MAX then
+    copying.left[#copying.left + 1] = ("%d more"):format(copying.n_left - LEFT_MAX)
+  end
+  return out, copying.left
+end
+
+--- The state for the next version of a unit. A state that cannot be copied must not stand in the way of the file that
+--- mends it: then the unit starts with an empty one.
+function Reload:inherit(name, slot, state)
+  local left
+  local ok, why = self.core.guard(slot, function()
+    state, left = plain_state(state)
+  end)
+  if not ok then
+    self.core.log("warn", "RELOAD", ("%s: script.state cannot be copied, it starts empty: %s"):format(name,
+      problem(name, why).reason))
+    return {}
+  end
+  if left[1] then
+    self.core.log("warn", "RELOAD", ("%s: script.state keeps plain data only; %s is left behind"):format(name,
+      table.concat(left, ", ")))
+  end
+  return state
 end
 
 -- Drafts ------------------------------------------------------------------------------------------------------------
@@ -105,36 +157,71 @@ local function library_name(name)
   return name
 end
 
+--- Makes sure that a library of this delivery has passed its own load.
+function Batch:library(draft, name)
+  if self.set[name] then
+    if self.loading[name] then error(("%s is required by itself, by way of %s"):format(name, draft.name), 0) end
+    if not self.files[name] then error(("there is no file %s"):format(name), 0) end
+    self:load(name)
+    if self.failed[name] then error(("%s has a problem of its own: %s"):format(name, self.failed[name]), 0) end
+    return self.drafts[name]
+  end
+  local library = self.reload.live[name]
+  if not library then
+    error(self.files[name] and ("%s has a problem of its own, see the log"):format(name)
+      or ("there is no file %s"):format(name), 0)
+  end
+  return library
+end
+
+--- Runs a library for the one draft that requires it.
+function Batch:instance(owner, library)
+  local name = library.name
+  local old = owner.old and owner.old.libraries[name]
+  local instance = {
+    name = name,
+    owner = owner,
+    deps = owner.deps,
+    is_library = true,
+    state = self.reload:inherit(name, owner.slot, old and old.state or {}),
+  }
+  owner.libraries[name] = instance -- before it runs: a circle finds it
+  local chunk, seal = self:compile(instance, library.source, old)
+  local ok, value = pcall(assert(chunk))
+  instance.sealed = true
+  seal()
+  if not ok then
+    owner.libraries[name] = nil
+    error(value, 0)
+  end
+  instance.value = value
+  return instance
+end
+
 --- script.require, for a draft.
 function Batch:require(draft, name)
   name = library_name(name)
   if name:sub(1, 4) ~= "lib/" then
     error(('script.require loads from lib/, for example script.require "lib/convert", not %q'):format(name), 0)
   end
-  draft.deps[name] = true
-  local library
-  if self.set[name] then
-    if self.loading[name] then error(("%s is required by itself, by way of %s"):format(name, draft.name), 0) end
-    if not self.files[name] then error(("there is no file %s"):format(name), 0) end
-    self:load(name)
-    if self.failed[name] then error(("%s has a problem of its own: %s"):format(name, self.failed[name]), 0) end
-    library = self.drafts[name]
-  else
-    library = self.reload.live[name]
-    if not library then
-      error(self.files[name] and ("%s has a problem of its own, see the log"):format(name)
-        or ("there is no file %s"):format(name), 0)
+  local owner = draft.owner or draft
+  owner.deps[name] = true
+  local instance = owner.libraries[name]
+  if not instance then
+    local library = self:library(draft, name)
+    for dependency in pairs(library.deps) do
+      owner.deps[dependency] = true
     end
+    instance = self:instance(owner, library)
   end
-  for dependency in pairs(library.deps) do
-    draft.deps[dependency] = true
-  end
-  return library.value
+  if not instance.sealed then error(("%s is required by itself, by way of %s"):format(name, draft.name), 0) end
+  return instance.value
 end
 
 --- The table `script` of a unit.
 function Batch:script_api(draft, old)
   local located = self.reload.core.located
+  local replaces = old ~= nil -- not `old` itself: every version would keep the one before it
   local function loading(name)
     if draft.sealed then error(("script.%s works only while the file loads"):format(name), 0) end
   end
@@ -150,16 +237,16 @@ function Batch:script_api(draft, old)
     migrate = located(function(where, fn)
       loading "migrate"
       Shape.new(where):expect(fn, "script.migrate", "function", "function(old) return { ... } end")
-      if not old then return end
+      if not replaces then return end
       local new = fn(draft.state)
       if type(new) ~= "table" then error(where .. ": script.migrate must return the new state, a table", 0) end
-      if new == draft.state then return end
-      new = copy_state(new, {}, "state", {}, 1)
-      for key in pairs(draft.state) do
-        draft.state[key] = nil
+      if rawequal(new, draft.state) then return end
+      new = plain_state(new)
+      for key in next, draft.state do
+        rawset(draft.state, key, nil)
       end
-      for key, value in pairs(new) do
-        draft.state[key] = value
+      for key, value in next, new do
+        rawset(draft.state, key, value)
       end
     end),
     selftest = located(function(where, fn)
@@ -188,20 +275,28 @@ function Batch:declarations(draft)
 end
 
 function Batch:new_draft(name)
-  local file, old, left = self.files[name], self.reload.live[name], {}
-  local draft = {
+  local file, old = self.files[name], self.reload.live[name]
+  local slot = self.reload.core.slot(name)
+  return {
     name = name,
-    slot = self.reload.core.slot(name),
+    slot = slot,
     hash = file.hash,
     deps = {},
+    libraries = {}, -- by name, as this draft has them
+    old = old,
     is_library = name:sub(1, 4) == "lib/",
-    state = copy_state(old and old.state or {}, {}, "state", left, 1),
+    state = self.reload:inherit(name, slot, old and old.state or {}),
   }
-  if left[1] then
-    self.reload.core.log("warn", "RELOAD", ("%s: script.state keeps plain data only; %s is left behind"):format(name,
-      table.concat(left, ", ")))
-  end
-  return draft, old
+end
+
+--- A file as a function that has not run yet, with an environment of its own.
+---@return function? chunk, function|string seal  or nil and why not
+function Batch:compile(draft, source, old)
+  local own = self:declarations(draft)
+  own.script = self:script_api(draft, old)
+  local env, seal = Sandbox.env(self.reload.base, own)
+  local chunk, why = load(source, "@" .. draft.name, "t", env) -- "t": never bytecode
+  return chunk, chunk and seal or why
 end
 
 local function check_draft(draft)
@@ -209,7 +304,7 @@ local function check_draft(draft)
   if not draft.declaration then
     return nil, "the file declares nothing: end it with `return protocol { ... }` or `return hooks { ... }`"
   end
-  if draft.value ~= draft.token then return nil, "the file must return its declaration: `return protocol { ... }`" end
+  if not rawequal(draft.value, draft.token) then return nil, "the file must return its declaration: `return protocol { ... }`" end
   return true
 end
 
@@ -218,22 +313,27 @@ function Batch:load(name)
   if self.drafts[name] or self.failed[name] then return end
   local file, core = self.files[name], self.reload.core
   if file.why then return self:fail(name, file.why) end
-  local draft, old = self:new_draft(name)
-  local own = self:declarations(draft)
-  own.script = self:script_api(draft, old)
-  local env, seal = Sandbox.env(self.reload.base, own)
-  local source = file.text:sub(1, 3) == "\xEF\xBB\xBF" and file.text:sub(4) or file.text -- editors' byte order mark
-  local chunk, why = load(source, "@" .. name, "t", env) -- "t": never bytecode
-  if not chunk then return self:fail(name, why) end
+  local room = core.room()
+  local draft = self:new_draft(name)
+  draft.source = file.text:sub(1, 3) == "\xEF\xBB\xBF" and file.text:sub(4) or file.text -- editors' byte order mark
+  local chunk, seal = self:compile(draft, draft.source, draft.old)
+  if not chunk then return self:fail(name, seal) end
   self.loading[name] = true
   local ok, value = core.guard(draft.slot, chunk)
   self.loading[name] = nil
-  draft.sealed = true
+  draft.sealed, draft.old = true, nil -- else every version would keep the one before it
   seal()
   if not ok then return self:fail(name, value) end
   draft.value = value
+  local why
   ok, why = check_draft(draft)
   if not ok then return self:fail(name, why) end
+  if not draft.is_library then draft.source = nil end
+  local left = core.room()
+  if left < 0 and room - left > GROWTH_MAX then
+    return self:fail(name, ("it takes up more memory than all scripts together have left (%d KiB too much)"):format(
+      -left // 1024))
+  end
   self.drafts[name] = draft
 end
 
@@ -478,6 +578,13 @@ function Reload:apply(list, options)
   end
   local batch = self:new_batch(files, options)
   if next(batch.set) == nil then return true, {}, "nothing changed" end
+  local ok, reports, summary = self:run(batch, options)
+  batch.files, batch.drafts, batch.loading = nil, nil, nil -- units hold the batch: not all texts and the units of then
+  return ok, reports, summary
+end
+
+function Reload:run(batch, options)
+  local files = batch.files
   for _, name in ipairs(sorted_names(batch.set)) do
     if files[name] then batch:load(name) end
   end

@@ -53,7 +53,7 @@ local function plain_table(v, n, name, max)
   return v
 end
 
---- A view that can be read and listed, but not written.
+--- A view that can be read and listed, but not written. `pairs` hands no table out but the view.
 ---@param t table
 ---@param name string  for the message
 ---@return table
@@ -63,8 +63,10 @@ function Sandbox.frozen(t, name)
     __newindex = function(_, key)
       error(format("%s is read-only: cannot set %s.%s", name, name, tostring(key)), 2)
     end,
-    __pairs = function()
-      return next, t, nil
+    __pairs = function(view)
+      return function(_, key)
+        return next(t, key)
+      end, view, nil
     end,
     __metatable = "locked",
   })
@@ -163,7 +165,8 @@ local function bounded_table(core)
     end,
     unpack = function(t, first, last)
       if type(t) ~= "table" then type_error(1, "unpack", "table", t, 2) end
-      charge(math.min(rawlen(t), TABLE_MAX))
+      local n = (tonumber(last) or rawlen(t)) - (tonumber(first) or 1) + 1.0 -- beyond a million Lua refuses it
+      charge(n > 0 and n <= STRING_MAX and math.ceil(n) or 0)
       return unpack(t, first, last)
     end,
   }
@@ -386,11 +389,16 @@ function Sandbox.env(base, own)
 end
 
 --- Makes ("x"):rep the bounded one too, and hides the metatable of strings. Changes the whole Lua state: only for a state
---- that is ours.
+--- that is ours. The methods are a table of their own, which nothing else refers to: our own code uses them as well, and
+--- must not depend on what `string` shows to units.
 ---@param strings table
 function Sandbox.lock_strings(strings)
+  local methods = {}
+  for name, fn in next, strings do
+    methods[name] = fn
+  end
   local mt = getmetatable("")
-  mt.__index = strings
+  mt.__index = methods
   mt.__metatable = "locked"
 end
 

@@ -6,6 +6,9 @@ local Suggest = require "moonwire.suggest"
 local Shape = {}
 Shape.__index = Shape
 
+local DEPTH_MAX = 8
+local ENTRIES_MAX = 20000
+
 ---@param where string
 ---@return Shape
 function Shape.new(where)
@@ -23,6 +26,28 @@ function Shape.show(v)
   if type(v) == "string" then return ("%q"):format(#v > 40 and v:sub(1, 40) .. "..." or v) end
   if type(v) == "number" or type(v) == "boolean" or v == nil then return tostring(v) end
   return "a " .. type(v)
+end
+
+local function copy_plain(self, v, what, depth, count)
+  if type(v) ~= "table" then return v end
+  if getmetatable(v) ~= nil then self:fail("%s has a metatable; write a plain table", what) end
+  if depth > DEPTH_MAX then self:fail("%s is nested too deep", what) end
+  local out = {}
+  for key, value in next, v do
+    count.n = count.n + 1
+    if count.n > ENTRIES_MAX then self:fail("%s: a declaration may have %d entries", what, ENTRIES_MAX) end
+    if type(key) == "table" then self:fail("%s: %s cannot be a key here", what, Shape.show(key)) end
+    out[key] = copy_plain(self, value, ("%s[%s]"):format(#what > 80 and "..." or what, Shape.show(key)), depth + 1, count)
+  end
+  return out
+end
+
+--- A deep copy of what an operator wrote. Whatever is checked afterwards stays as it was checked, and no metatable has a
+--- say in it.
+---@param v any
+---@param what string
+function Shape:plain(v, what)
+  return copy_plain(self, v, what, 1, { n = 0 })
 end
 
 ---@param v any
@@ -50,7 +75,7 @@ function Shape:keys(t, what, names)
   end
   if #unknown == 0 then return end
   table.sort(unknown, function(a, b)
-    return tostring(a) < tostring(b)
+    return Shape.show(a) < Shape.show(b)
   end)
   local hint = Suggest.hint(unknown[1], names)
   self:fail("unknown key %s%s%s", Shape.show(unknown[1]), what == "" and "" or " in " .. what,
