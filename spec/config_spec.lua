@@ -38,4 +38,37 @@ describe("the configuration file", function()
     assert.is_nil(config)
     assert.matches("/nonexistent/moonwire.lua", err, 1, true)
   end)
+
+  -- what it is, text, what the message says
+  for _, case in ipairs {
+    { "an endless loop", "while true do end", "f:1: this is a program" },
+    { "a bomb", "local s = 'x' while true do s = s .. s end", "f:1: this is a program" },
+    { "a method of strings", "return { store = ('x'):rep(1e9) }", "f:1: attempt to index a string value" },
+    { "a NUL byte", "return { store = 'a\\0b' }", "f:1: store contains a NUL byte" },
+    { "an empty list", "return { listen = {} }", "listen is an empty list" },
+    { "a gap", "return { listen = { 'a', 'b', nil, 'c' } }", "listen has a gap: entry 3 is missing" },
+    { "too many addresses", "return { listen = { '1', '2', '3', '4', '5', '6', '7', '8', '9' } }",
+      "listen has 9 entries; 8 are allowed" },
+  } do
+    it("refuses " .. case[1], function()
+      local config, err = Config.load("f", case[2])
+      assert.is_nil(config)
+      assert.truthy(err:find(case[3], 1, true), err)
+      assert.equal("xx", ("x"):rep(2))
+    end)
+  end
+
+  it("refuses a folder, and what is too long", function()
+    local config, err = Config.load(".")
+    assert.is_nil(config)
+    assert.truthy(err:find("cannot read the configuration: .: ", 1, true), err)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write((" "):rep(1024 * 1024 + 1))
+    file:close()
+    config, err = Config.load(path)
+    os.remove(path)
+    assert.is_nil(config)
+    assert.truthy(err:find("a configuration may have 1048576 bytes", 1, true), err)
+  end)
 end)

@@ -497,4 +497,109 @@ describe("the shipped units", function()
     assert.is_true(ok)
     assert.is_true(#core.current.rules >= 5)
   end)
+
+  describe("is not led astray by metatables of units:", function()
+    local OK = 'return hooks { ["device.registered"] = function() end }'
+
+    it("a key of script.state that cannot be shown", function()
+      disk = { ["hooks/a.lua"] = [[
+script.state[setmetatable({}, { __tostring = function() error "shown" end })] = { print }
+script.state.kept = 1
+]] .. OK }
+      assert.is_true((apply()))
+      disk["hooks/a.lua"], disk["hooks/b.lua"] = OK .. " -- corrected", OK
+      local ok, _, summary = apply()
+      assert.is_true(ok, summary)
+      assert.equal(1, reload.live["hooks/a.lua"].state.kept)
+    end)
+
+    it("a state that traps every access", function()
+      disk = { ["hooks/a.lua"] = [[
+script.state.kept = 1
+local function trap() error "trapped" end
+setmetatable(script.state, { __index = trap, __newindex = trap, __pairs = trap, __len = trap, __eq = trap })
+]] .. OK }
+      assert.is_true((apply()))
+      disk["hooks/a.lua"] = "script.migrate(function(s) return { kept = s.kept + 1 } end)\n" .. OK
+      local ok, reports = apply()
+      assert.is_true(ok, reports[1] and reports[1].reason)
+      assert.equal(2, reload.live["hooks/a.lua"].state.kept)
+    end)
+
+    it("a state that is too large: the unit starts with an empty one", function()
+      disk = { ["hooks/a.lua"] = "for i = 1, 500001 do script.state[i] = true end\n" .. OK }
+      assert.is_true((apply()))
+      disk["hooks/a.lua"] = OK
+      assert.is_true((apply()))
+      assert.same({}, reload.live["hooks/a.lua"].state)
+      local last = core.logged[#core.logged]
+      assert.equal("warn", last.level)
+      assert.truthy(last.text:find("script.state cannot be copied, it starts empty: it has more than 500000", 1, true))
+    end)
+
+    it("what a file returns", function()
+      disk = { ["hooks/a.lua"] = 'hooks { ["device.registered"] = function() end }\n'
+        .. "return setmetatable({}, { __eq = function() return true end })" }
+      local ok, reports = apply()
+      assert.is_false(ok)
+      assert.truthy(problem(reports).reason:find("must return its declaration", 1, true))
+    end)
+
+    for _, text in ipairs {
+      'return hooks(setmetatable({ ["device.registered"] = print }, { __index = function() error "trap" end }))',
+      "return protocol(setmetatable({}, { __index = function() return 3 end, __metatable = false }))",
+      "return protocol { object = 3, resources = setmetatable({}, { __pairs = error }) }",
+      'return protocol { object = 3, resources = { [1] = setmetatable({}, { __index = { event = { type = "t" } } }) } }',
+    } do
+      it(text, function()
+        disk = { ["hooks/a.lua"] = text }
+        local ok, reports = apply()
+        assert.is_false(ok)
+        assert.truthy(problem(reports).reason:find("has a metatable; write a plain table", 1, true))
+      end)
+    end
+
+    it("a declaration without end", function()
+      disk = { ["hooks/a.lua"] = "local t = {} t.object = t return protocol(t)" }
+      local ok, reports = apply()
+      assert.is_false(ok)
+      assert.truthy(problem(reports).reason:find("nested too deep", 1, true))
+    end)
+  end)
+
+  it("gives each unit a library of its own", function()
+    disk = {
+      ["lib/deep.lua"] = "return { factor = 2 }",
+      ["lib/shared.lua"] = "local deep = script.require 'lib/deep' return { deep = deep, n = 1 }",
+      ["hooks/a.lua"] = [[
+local shared, deep = script.require "lib/shared", script.require "lib/deep"
+shared.n, deep.factor = 100, 200
+script.selftest(function(t)
+  t.equal(200, script.require and shared.deep.factor) -- within one unit it is one
+end)
+return hooks { ["device.registered"] = function() end }]],
+      ["hooks/b.lua"] = [[
+local shared = script.require "lib/shared"
+script.selftest(function(t) t.equal(1, shared.n) t.equal(2, shared.deep.factor) end)
+return hooks { ["device.registered"] = function() end }]],
+    }
+    local ok, reports = apply()
+    assert.is_true(ok, reports[1] and reports[1].reason)
+    disk["hooks/b.lua"] = disk["hooks/b.lua"] .. "\n"
+    ok, reports = apply()
+    assert.is_true(ok, reports[1] and reports[1].reason)
+  end)
+
+  it("keeps script.state of a library for each unit that has it", function()
+    disk = {
+      ["lib/count.lua"] = "script.state.n = (script.state.n or 0) + 1 return script.state",
+      ["hooks/a.lua"] = 'script.require "lib/count" ' .. HOOKS,
+      ["hooks/b.lua"] = 'script.require "lib/count" ' .. HOOKS,
+    }
+    assert.is_true((apply()))
+    disk["hooks/a.lua"] = disk["hooks/a.lua"] .. "\n"
+    assert.is_true((apply()))
+    assert.equal(2, reload.live["hooks/a.lua"].libraries["lib/count.lua"].state.n)
+    assert.equal(1, reload.live["hooks/b.lua"].libraries["lib/count.lua"].state.n)
+  end)
 end)

@@ -60,6 +60,30 @@ describe("sandbox", function()
     assert.is_true(value "for k in pairs(math) do if k == 'pi' then return true end end")
   end)
 
+  it("does not hand out the tables behind what is read-only", function()
+    for _, name in ipairs { "string", "table", "math", "os", "utf8", "coroutine", "log" } do
+      local ok, message = run(("local _, t = pairs(%s) t.fresh = 1"):format(name))
+      assert.is_false(ok)
+      assert.truthy(message:find("read-only", 1, true), message)
+      assert.is_true(value(("local _, t = pairs(%s) return t == %s and next(t) == nil"):format(name, name)))
+    end
+  end)
+
+  it("has methods of strings of its own, which nothing that units see refers to", function()
+    local mt = getmetatable("")
+    local before = { mt.__index, mt.__metatable }
+    local _, strings = Sandbox.base(core)
+    Sandbox.lock_strings(strings)
+    local methods = mt.__index
+    strings.rep = function()
+      return "changed"
+    end
+    local text = ("x"):rep(3)
+    mt.__index, mt.__metatable = before[1], before[2]
+    assert.not_equal(strings, methods)
+    assert.equal("xxx", text)
+  end)
+
   it("keeps the globals of units apart", function()
     local env_a = Sandbox.env(base, {})
     local env_b = Sandbox.env(base, {})

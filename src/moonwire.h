@@ -167,10 +167,10 @@ struct mw_config {
 	const char *ddf;            /**< folder of object definitions; NULL = none */
 	mw_log_cb *log;             /**< NULL = silent */
 	void *log_ud;
-	enum mw_log_level log_level;          /**< all groups */
-	uint32_t lifetime_grace_s;            /**< registrations end this long after their lifetime; default 93 */
-	uint32_t default_lifetime_s;          /**< for a Register without lt; default 86400 */
-	uint32_t max_devices;                 /**< ever seen, not just registered; default 2,000,000; new ones beyond get 5.03 */
+	enum mw_log_level log_level; /**< all groups */
+	uint32_t lifetime_grace_s;   /**< registrations end this long after their lifetime; default 93 */
+	uint32_t default_lifetime_s; /**< for a Register without lt; default 86400 */
+	uint32_t max_devices; /**< ever seen, not just registered; default 2,000,000; new ones beyond get 5.03 */
 	uint32_t max_observations_per_device; /**< default 128 */
 	uint32_t ack_timeout_ms;              /**< default 2000 */
 	uint32_t dedup_bytes; /**< stored answers for repeated requests, about 56 bytes each; default 64 MiB */

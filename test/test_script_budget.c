@@ -173,6 +173,184 @@ static void test_time_is_bounded_too(void **state)
 	teardown(&f);
 }
 
+/* ---- one unit against the others ---- */
+
+static void emit_values(struct fixture *f, size_t n)
+{
+	static struct mw_node nodes[4000];
+	for (size_t i = 0; i < n; i++)
+		nodes[i] = (struct mw_node){
+			.path = MW_PATH(3303, (uint16_t)i, 5700), .value = {.type = MW_TYPE_FLOAT, .f = 1}};
+	struct mw_event ev = {.kind = MW_EVENT_VALUES, .dev = {1, 7}, .nodes = nodes, .n_nodes = n};
+	f->host->listener(f->host->listener_ud, f->host, &ev);
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+	size_t n = 0;
+	for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+		n++;
+	return n;
+}
+
+static int ignore_body(lua_State *L)
+{
+	(void)L;
+	return 0;
+}
+
+static void reload(struct fixture *f)
+{
+	int rc = mw_script_reload(f->s, NULL, false, NULL, NULL);
+	assert_true(rc == 0 || rc == MW_E_SCRIPT); /* a unit with a problem: the log says */
+}
+
+static const char *const LOOPS = "return hooks { [\"value.received\"] = function() while true do end end }";
+
+static void test_a_looping_hook_runs_once_per_event(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, "", (struct mw_script_config){.budget = 100000});
+	stub_device(f.host, "a");
+	stub_scripts_write(&f.scripts, "hooks/loop.lua", LOOPS);
+	stub_scripts_write(&f.scripts, "hooks/other.lua",
+		"local n = 0 return hooks { [\"value.received\"] = function(_, path) n = n + 1\n"
+		"if n % 100 == 0 then log.info(\"other %d\", n) end end }");
+	reload(&f);
+	uint64_t errors = f.s->count.errors;
+	emit_values(&f, 100);
+	assert_int_equal(f.s->count.errors, errors + 1);
+	assert_non_null(strstr(f.host->log_text, "other 100")); /* nobody else is held up */
+	for (int i = 0; i < 20; i++)
+		emit_values(&f, 100);
+	assert_int_equal(f.s->count.errors, errors + 9); /* 8, and that it is switched off */
+	assert_int_equal(
+		count_of(f.host->log_text, "unit=hooks/loop.lua is switched off until its file changes"), 1);
+	assert_non_null(strstr(f.host->log_text, "other 2100"));
+	/* A new version starts afresh. */
+	stub_scripts_write(&f.scripts, "hooks/loop.lua",
+		"return hooks { [\"value.received\"] = function() log.info(\"mended\") end }");
+	reload(&f);
+	emit_values(&f, 1);
+	assert_non_null(strstr(f.host->log_text, "mended"));
+	teardown(&f);
+}
+
+static void test_a_looping_when_runs_once_per_event(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, "", (struct mw_script_config){.budget = 100000});
+	stub_device(f.host, "a");
+	stub_scripts_write(&f.scripts, "protocols/loop.lua",
+		"return protocol { object = 3303, resources = { [5700] = {\n"
+		"measurement = { type = \"t\", series = \"a.b\" },\n"
+		"alarm = { type = \"x\", severity = \"MAJOR\", text = \"x\", when = function() while true do end end "
+		"} } } }");
+	reload(&f);
+	uint64_t errors = f.s->count.errors;
+	for (int i = 0; i < 20; i++)
+		emit_values(&f, 10);
+	assert_int_equal(f.s->count.errors, errors + 9);
+	assert_int_equal(f.host->n_puts, 200); /* what needs no function is stored all the same */
+	teardown(&f);
+}
+
+static void test_an_event_has_a_time_limit(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, "", (struct mw_script_config){0});
+	stub_device(f.host, "a");
+	stub_scripts_write(&f.scripts, "hooks/slow.lua",
+		"return hooks { [\"value.received\"] = function() for i = 1, 200000 do end end }");
+	reload(&f);
+	f.s->event_ms = 50;
+	int64_t began = now_ms();
+	emit_values(&f, 4000); /* each well within its budget, together many seconds */
+	assert_true(now_ms() - began < 2000);
+	assert_int_equal(count_of(f.host->log_text, "scripts took longer than 50 ms for 4000 values"), 1);
+	assert_int_equal(f.s->count.dropped, 1);
+	teardown(&f);
+}
+
+static void test_a_full_heap_does_not_stop_a_reload(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, "", (struct mw_script_config){.memory_max = 16 * 1024 * 1024});
+	stub_device(f.host, "a");
+	stub_scripts_write(&f.scripts, "hooks/hog.lua",
+		"local hog = {} return hooks { [\"device.registered\"] = function()\n"
+		"while true do hog[#hog + 1] = string.rep(\"x\", 10000) .. #hog end end }");
+	reload(&f);
+	emit(&f, MW_EVENT_REGISTERED);
+	assert_non_null(strstr(f.host->log_text, "not enough memory"));
+	assert_true(f.s->alloc.used > 10 * 1024 * 1024);
+	f.host->log_len = 0;
+	char *text = calloc(1, 500001);
+	memset(text, ' ', 500000);
+	static const char good[] = "return hooks { [\"device.updated\"] = function() log.info(\"mended\") end }";
+	memcpy(text, good, sizeof(good) - 1);
+	stub_scripts_write(&f.scripts, "hooks/hog.lua", text);
+	free(text);
+	reload(&f);
+	emit(&f, MW_EVENT_UPDATED);
+	assert_non_null(strstr(f.host->log_text, "mended"));
+	reload(&f);
+	assert_true(f.s->alloc.used < 4 * 1024 * 1024);
+	teardown(&f);
+}
+
+/* While a file loads it may use part of the reserve, but not keep it. */
+static void test_a_file_cannot_take_the_reserve(void **state)
+{
+	(void)state;
+	struct fixture f;
+	setup(&f, "", (struct mw_script_config){.memory_max = 16 * 1024 * 1024});
+	stub_scripts_write(&f.scripts, "hooks/hog.lua",
+		"hog = {} for i = 1, 1300 do hog[i] = string.rep(\"x\", 10000) .. i end\n"
+		"return hooks { [\"device.registered\"] = function() return hog end }");
+	reload(&f);
+	assert_non_null(strstr(f.host->log_text, "takes up more memory than all scripts together have left"));
+	assert_int_equal(mw_script_enter(f.s, NULL, ignore_body, NULL), 0);
+	teardown(&f);
+}
+
+/* What runs in the library, outside the limits of a unit, must not call what a unit made. */
+static void test_metamethods_do_not_run_without_limits(void **state)
+{
+	(void)state;
+	static const char *const ends = "return hooks { [\"device.registered\"] = function() end }";
+	static const char *const units[] = {
+		"script.state[setmetatable({}, { __tostring = function() while true do end end })] = { 1 }",
+		"local _, s = pairs(string) pcall(function() s.sub = function() while true do end end end)",
+		"setmetatable(script.state, { __pairs = function() while true do end end })",
+		"if true then hooks { [\"device.registered\"] = function() end }\n"
+		"return setmetatable({}, { __eq = function() while true do end end }) end",
+		"hooks(setmetatable({}, { __index = function() while true do end end }))",
+		"error(setmetatable({}, { __tostring = function() while true do end end }))",
+	};
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		struct fixture f;
+		char text[1000];
+		setup(&f, "", (struct mw_script_config){.load_budget = 1000000});
+		snprintf(text, sizeof(text), "%s\n%s", units[i], ends);
+		stub_scripts_write(&f.scripts, "hooks/evil.lua", text);
+		reload(&f); /* would hang here, or below */
+		stub_scripts_write(&f.scripts, "hooks/evil.lua", ends);
+		reload(&f);
+		stub_scripts_write(&f.scripts, "hooks/c.lua", ends);
+		f.host->log_len = 0;
+		f.host->log_text[0] = '\0';
+		reload(&f);
+		if (strstr(f.host->log_text, "have problems"))
+			fail_msg("%s: %s", units[i], f.host->log_text);
+		teardown(&f);
+	}
+}
+
 /* A budget is for one entry: many small steps may take as long as they like. */
 static void test_every_step_has_a_budget_of_its_own(void **state)
 {
@@ -382,6 +560,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_time_is_bounded_too),
+		cmocka_unit_test(test_a_looping_hook_runs_once_per_event),
+		cmocka_unit_test(test_a_looping_when_runs_once_per_event),
+		cmocka_unit_test(test_an_event_has_a_time_limit),
+		cmocka_unit_test(test_a_full_heap_does_not_stop_a_reload),
+		cmocka_unit_test(test_a_file_cannot_take_the_reserve),
+		cmocka_unit_test(test_metamethods_do_not_run_without_limits),
 		cmocka_unit_test(test_every_step_has_a_budget_of_its_own),
 		cmocka_unit_test(test_slow_hooks_are_named),
 		cmocka_unit_test(test_patterns_are_those_of_lua),

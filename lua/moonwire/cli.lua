@@ -14,6 +14,7 @@ local COMMANDS = { "demo", "serve", "check", "devices", "measurements", "events"
 ---@class moonwire.cli.Command
 ---@field name string
 ---@field usage string     what stands behind the name
+---@field words integer?  how many words it takes beside its options; none if not given
 ---@field summary string   one line, without a full stop
 ---@field about string?
 ---@field options table[]  see cli/options.lua
@@ -87,6 +88,11 @@ function Cli.main(args, app)
   if options.help then
     io.stdout:write(Options.help(cmd))
     return STATUS_OK
+  end
+  local surplus = options[(cmd.words or 0) + 1]
+  if surplus then
+    complain(("%s does not take %q; see `moonwire %s --help`"):format(name, surplus, name))
+    return STATUS_USAGE
   end
   io.stdout:setvbuf("line")
   return run(cmd, options, app)

@@ -113,13 +113,13 @@ static int app_temporary_folder(lua_State *L)
 	return 1;
 }
 
-/* app.kind(path) -> "file", "folder" or nil */
+/* app.kind(path) -> "file", "folder", "special" (neither: a pipe, a device) or nil */
 static int app_kind(lua_State *L)
 {
 	struct stat st;
 	if (stat(luaL_checkstring(L, 1), &st) < 0)
 		return 0;
-	lua_pushstring(L, S_ISDIR(st.st_mode) ? "folder" : "file");
+	lua_pushstring(L, S_ISDIR(st.st_mode) ? "folder" : S_ISREG(st.st_mode) ? "file" : "special");
 	return 1;
 }
 

@@ -21,15 +21,16 @@ void mw_log_write(struct mw_log *log, enum mw_log_level level, enum mw_log_group
 /** Sets the level of "all" or of one group by name; MW_E_NOTFOUND for an unknown name of either. */
 int mw_log_set(struct mw_log *log, const char *group, const char *level);
 
-/** Lets a few lines a second through and counts the others: for what strangers can provoke as often as they like.
- *  Zero-initialise. */
+/** Lets a few lines a second through and counts the others: for what strangers can provoke as often as they
+ * like. Zero-initialise. */
 struct mw_log_gate {
 	int64_t second;
 	uint32_t n;
 	uint64_t held_back; /**< since the last line that passed */
 };
 enum { MW_LOG_GATE_PER_SECOND = 5 };
-/** @return true when a line may be written now; @p held_back then says how many were not since the last one */
+/** @return true when a line may be written now; @p held_back then says how many were not since the last one
+ */
 bool mw_log_gate_pass(struct mw_log_gate *gate, int64_t now_ms, uint64_t *held_back);
 
 #define MW_LOG_ON(log, lvl, grp) ((log)->cb && (log)->level[MW_LOG_##grp] >= MW_LOG_##lvl)

@@ -283,13 +283,15 @@ static struct mw_exchange *exchange_for(
 	return is_notification ? NULL : x;
 }
 
-/* An open record for a CON response: its copies stay unanswered until it is acknowledged, and get the ACK after. */
+/* An open record for a CON response: its copies stay unanswered until it is acknowledged, and get the ACK
+ * after. */
 static bool open_answer(
 	struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m, struct mw_confirmable *answer)
 {
 	*answer = (struct mw_confirmable){.reply = {.to = *from, .mid = m->mid, .type = m->type}};
 	uint64_t hash = mw_dedup_hash(&c->dedup, from, m->mid);
-	return mw_dedup_add(&c->dedup, hash, from, m->mid, m->type, mw_mono_now(c->clock), &answer->reply.serial) == 0;
+	return mw_dedup_add(
+			   &c->dedup, hash, from, m->mid, m->type, mw_mono_now(c->clock), &answer->reply.serial) == 0;
 }
 
 static void take_unmatched(struct mw_coap *c, const struct mw_addr *from, const struct mw_coap_msg *m)

@@ -112,11 +112,11 @@ struct mw_coap_handlers {
 	/** A notification that is fresh in the sense of RFC 7641 section 3.4. One of several blocks comes when it
 	 * is complete, and is not acknowledged before. */
 	enum mw_coap_verdict (*notification)(void *ud, const struct mw_coap_notification *n);
-	/** Asked when a notification is longer than a block: what was observed under @p cookie? Fills `to` (where the device
-	 * is known to be: a notification from elsewhere is ignored), code, path
-	 * or text_path, prefix, query, accept, and content_format and payload of a FETCH; the rest is
-	 * set by the endpoint. What the pointers name must last until the next callback. May be NULL; then, or on
-	 * false, such a notification is acknowledged, counted and dropped. */
+	/** Asked when a notification is longer than a block: what was observed under @p cookie? Fills `to` (where
+	 * the device is known to be: a notification from elsewhere is ignored), code, path or text_path, prefix,
+	 * query, accept, and content_format and payload of a FETCH; the rest is set by the endpoint. What the
+	 * pointers name must last until the next callback. May be NULL; then, or on false, such a notification is
+	 * acknowledged, counted and dropped. */
 	bool (*observed)(void *ud, uint64_t cookie, struct mw_coap_send *rq);
 	/** Any valid datagram came from @p from (for queue mode's awake window); may be NULL. */
 	void (*heard)(void *ud, const struct mw_addr *from);

@@ -72,8 +72,8 @@ static void on_fetched(void *ud, const struct mw_coap_result *result)
 }
 
 /* A notification longer than a block: the rest is fetched from the device, and from nobody else. */
-static void fetch_rest(struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_msg *m, uint32_t id,
-	uint32_t seq)
+static void fetch_rest(struct mw_coap *c, const struct mw_coap_reply *reply, const struct mw_coap_msg *m,
+	uint32_t id, uint32_t seq)
 {
 	struct mw_coap_send rq = {
 		.code = MW_COAP_GET, .content_format = MW_COAP_NO_FORMAT, .accept = MW_COAP_NO_FORMAT, .observe = -1};

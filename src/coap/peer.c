@@ -50,7 +50,8 @@ struct mw_peer *mw__peer_get(struct mw_coap *c, const struct mw_addr *addr)
 	p->c = c;
 	mw_list_init(&p->queue);
 	mw_list_init(&p->separate);
-	/* Not to be guessed: an empty RST or ACK with the right id, from a forged address, would end our request. */
+	/* Not to be guessed: an empty RST or ACK with the right id, from a forged address, would end our request.
+	 */
 	mw_random_pooled(&c->random, &p->next_mid, sizeof(p->next_mid));
 	p->used = mw_mono_now(c->clock);
 	if (mw_index_add(&c->peer_index, hash_of(c, addr), id) < 0) {

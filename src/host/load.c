@@ -136,8 +136,8 @@ int mw_host_load(struct mw_host *h, const char *store_path, struct mw_errbuf *e)
 	int rc = mw_reader_devices(r, (struct mw_bytes){0}, on_device, &ld, e);
 	h->lwm2m->devices.max = max;
 	if (ld.devices.len >= max)
-		MW_LOG(&h->log, WARN, HOST, "%s holds %zu devices and max_devices is %u: no new ones are taken", store_path,
-			ld.devices.len, max);
+		MW_LOG(&h->log, WARN, HOST, "%s holds %zu devices and max_devices is %u: no new ones are taken",
+			store_path, ld.devices.len, max);
 	if (rc == 0 && ld.rc == 0)
 		rc = mw_reader_observations(r, on_observation, &ld, e);
 	if (rc == 0 && ld.rc < 0)

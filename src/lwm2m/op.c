@@ -78,8 +78,8 @@ void mw_op_finish(struct mw_op *op, const struct mw_result *res)
 		copy.cb(copy.ud, copy.dev, &copy.path, res);
 }
 
-void mw_op_finish_values(struct mw_op *op, enum mw_source source, int err, const struct mw_coap_result *r,
-	const char *text)
+void mw_op_finish_values(
+	struct mw_op *op, enum mw_source source, int err, const struct mw_coap_result *r, const char *text)
 {
 	struct mw_op copy = *op;
 	struct mw_lwm2m *l = op->server;

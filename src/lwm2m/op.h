@@ -50,8 +50,8 @@ void mw_op_finish(struct mw_op *op, const struct mw_result *res);
  * with
  *  @p err, @p code, @p text and the same values. Listeners may abort operations: this one has ended for them.
  */
-void mw_op_finish_values(struct mw_op *op, enum mw_source source, int err, const struct mw_coap_result *r,
-	const char *text);
+void mw_op_finish_values(
+	struct mw_op *op, enum mw_source source, int err, const struct mw_coap_result *r, const char *text);
 /** mw_op_finish with what the endpoint says (error, or the device's code and words). */
 void mw_op_finish_coap(struct mw_op *op, const struct mw_coap_result *r);
 /** Frees the record without calling back: for start functions that fail. */

@@ -48,7 +48,8 @@ static void refuse_register(
 	uint64_t held_back;
 	l->stats.refused_registrations++;
 	if (mw_log_gate_pass(&l->refusals, mw_mono_now(&l->clock).ms, &held_back))
-		MW_LOG(l->log, WARN, REG, "registration from %s refused with %d.%02d: %s (%" PRIu64 " like it not shown)",
+		MW_LOG(l->log, WARN, REG,
+			"registration from %s refused with %d.%02d: %s (%" PRIu64 " like it not shown)",
 			mw_addr_print(&rq->reply.to, addr), code >> 5, code & 31, why->text, held_back);
 	mw_registration_refuse(l, &rq->reply, code, why);
 }
@@ -363,8 +364,8 @@ void mw_registration_update(struct mw_lwm2m *l, const struct mw_coap_request *rq
 	if (code) {
 		uint64_t held_back;
 		if (mw_log_gate_pass(&l->refusals, mw_mono_now(&l->clock).ms, &held_back))
-			MW_LOG(l->log, WARN, REG, "ep=%s update refused with %d.%02d: %s", d->endpoint, code >> 5, code & 31,
-			why.text);
+			MW_LOG(l->log, WARN, REG, "ep=%s update refused with %d.%02d: %s", d->endpoint, code >> 5,
+				code & 31, why.text);
 		mw_registration_refuse(l, &rq->reply, code, &why);
 		return;
 	}

@@ -66,8 +66,8 @@ struct mw_lwm2m {
 	struct mw_random_pool random;
 	struct mw_pool observations, ops;
 	uint32_t op_serial;
-	uint16_t path_ids[4];    /**< lent to the endpoint until its next callback */
-	struct mw_nodes scratch; /**< decoded nodes of the message at hand */
+	uint16_t path_ids[4];                    /**< lent to the endpoint until its next callback */
+	struct mw_nodes scratch;                 /**< decoded nodes of the message at hand */
 	struct mw_log_gate refusals, unreadable; /**< what peers can provoke at will */
 	struct mw_lwm2m_stats stats;
 };

@@ -28,8 +28,9 @@ int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct
 		uint64_t held_back;
 		l->stats.undecodable++;
 		if (mw_log_gate_pass(&l->unreadable, mw_mono_now(&l->clock).ms, &held_back))
-			MW_LOG(l->log, WARN, OP, "ep=%s payload of %s in %s cannot be read: %s (%" PRIu64 " like it not shown)",
-				d->endpoint, text, mw_format_name(format), e->text, held_back);
+			MW_LOG(l->log, WARN, OP,
+				"ep=%s payload of %s in %s cannot be read: %s (%" PRIu64 " like it not shown)", d->endpoint,
+				text, mw_format_name(format), e->text, held_back);
 		mw_nodes_clear(&l->scratch); /* half a payload is no value */
 	}
 	return rc;

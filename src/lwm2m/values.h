@@ -7,8 +7,8 @@
  * logged and counted; @p e says where. */
 int mw_values_decode(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path,
 	unsigned format, struct mw_bytes body, struct mw_errbuf *e);
-/** Emits MW_EVENT_VALUES for the answer @p r, and keeps the ACK of a confirmable one back until what listeners put is
- *  stored. */
+/** Emits MW_EVENT_VALUES for the answer @p r, and keeps the ACK of a confirmable one back until what
+ * listeners put is stored. */
 void mw_values_emit_answer(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path,
 	enum mw_source source, const struct mw_coap_result *r);
 /** Emits MW_EVENT_VALUES for what is in l->scratch; returns the number of feed items put. */

@@ -62,7 +62,8 @@ static void on_ddf_problem(void *ud, const struct mw_ddf_problem *p)
 	}
 }
 
-/* core.check_ddf(folder) -> { files =, failed =, objects =, items =, problems = { { file, line, reason, fatal } } } */
+/* core.check_ddf(folder) -> { files =, failed =, objects =, items =, problems = { { file, line, reason, fatal
+ * } } } */
 static int check_ddf(lua_State *L)
 {
 	const char *folder = luaL_checkstring(L, 1);

@@ -170,8 +170,8 @@ int mw_reader_devices(
 	return finish(r, st, rc, e);
 }
 
-int mw_reader_device_page(struct mw_reader *r, const struct mw_device_query *q, mw_device_row_cb *cb, void *ud,
-	struct mw_errbuf *e)
+int mw_reader_device_page(
+	struct mw_reader *r, const struct mw_device_query *q, mw_device_row_cb *cb, void *ud, struct mw_errbuf *e)
 {
 	sqlite3_stmt *st;
 	int rc = prepare(r,

@@ -31,8 +31,8 @@ struct mw_device_query {
 	int64_t limit;            /**< 0 = 1000 */
 };
 /** As mw_reader_devices, a page at a time. */
-int mw_reader_device_page(struct mw_reader *r, const struct mw_device_query *q, mw_device_row_cb *cb, void *ud,
-	struct mw_errbuf *e);
+int mw_reader_device_page(struct mw_reader *r, const struct mw_device_query *q, mw_device_row_cb *cb,
+	void *ud, struct mw_errbuf *e);
 int mw_reader_observations(struct mw_reader *r, mw_observation_row_cb *cb, void *ud, struct mw_errbuf *e);
 
 struct mw_feed_query {

@@ -173,8 +173,8 @@ static int create_file(struct mw_writer *w, struct mw_errbuf *e)
 	return 0;
 }
 
-/* Two hosts on one store would give the same numbers twice. The lock is beside the file that a symbolic link leads to, and
- * not on it: closing any descriptor of the file itself would drop SQLite's own locks. */
+/* Two hosts on one store would give the same numbers twice. The lock is beside the file that a symbolic link
+ * leads to, and not on it: closing any descriptor of the file itself would drop SQLite's own locks. */
 static int lock(struct mw_writer *w, struct mw_errbuf *e)
 {
 	char *real = realpath(w->path, NULL);

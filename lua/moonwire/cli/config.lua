@@ -28,6 +28,11 @@ Config.keys = {
   commit_rows = { type = "integer", help = "rows of a group commit" },
 }
 
+local SIZE_MAX = 1024 * 1024 -- bytes of the file
+local STEPS_MAX = 100000 -- instructions: it is a table, not a program
+local GROWTH_MAX = 16 * 1024 -- KiB that it may take
+local LISTEN_MAX = 8 -- MW_LISTEN_MAX
+
 local LOG_LEVELS = { error = true, warn = true, info = true, debug = true, trace = true }
 
 function Config.names()
@@ -45,13 +50,29 @@ local function line_of(source, key)
   end
 end
 
-local function check_list(value)
+--- A list of strings without gaps, or nil and why it is none.
+local function check_list(name, value)
   if type(value) == "string" then return { value } end
   if type(value) ~= "table" then return nil end
-  for k, item in pairs(value) do
+  local n = 0
+  for k, item in next, value do
     if math.type(k) ~= "integer" or type(item) ~= "string" then return nil end
+    n = n + 1
   end
+  if n == 0 then return nil, ("%s is an empty list: leave it out for its default"):format(name) end
+  for i = 1, n do
+    if value[i] == nil then return nil, ("%s has a gap: entry %d is missing"):format(name, i) end
+  end
+  if n > LISTEN_MAX then return nil, ("%s has %d entries; %d are allowed"):format(name, n, LISTEN_MAX) end
   return value
+end
+
+local function has_nul(value)
+  if type(value) == "string" then return value:find("\0", 1, true) ~= nil end
+  for _, item in ipairs(type(value) == "table" and value or {}) do
+    if item:find("\0", 1, true) then return true end
+  end
+  return false
 end
 
 local WANTS = { string = "a string", integer = "a whole number, 1 or above", boolean = "true or false",
@@ -63,45 +84,82 @@ local WANTS = { string = "a string", integer = "a whole number, 1 or above", boo
 function Config.check(name, value)
   local key = Config.keys[name]
   if not key then return nil, ("unknown key %s%s"):format(name, Suggest.hint(name, Config.names())) end
-  local good = value
+  local good, why = value, nil
   if key.type == "integer" then
     -- No number has a use for 0, and the C interface takes it for "default": 0 seconds would become 93.
     if value == 0 then return nil, ("%s must not be 0: leave it out for its default, or give 1 or more"):format(name) end
     good = math.type(value) == "integer" and value >= 1 and value <= 4294967295 and value or nil
   elseif key.type == "list" then
-    good = check_list(value)
+    good, why = check_list(name, value)
   elseif type(value) ~= key.type then
     good = nil
   end
   if good == nil then
-    return nil, ("%s must be %s, not %s"):format(name, WANTS[key.type],
+    return nil, why or ("%s must be %s, not %s"):format(name, WANTS[key.type],
       type(value) == "string" and ("%q"):format(value) or tostring(value))
   end
+  if has_nul(good) then return nil, ("%s contains a NUL byte"):format(name) end
   if name == "log_level" and not LOG_LEVELS[good] then
     return nil, ("log_level must be error, warn, info, debug or trace, not %q"):format(good)
   end
   return good
 end
 
+local function read_file(path, kind)
+  if kind and kind ~= "file" then
+    return nil, ("cannot read the configuration: %s is %s, not a file"):format(path,
+      kind == "folder" and "a folder" or "a pipe or a device")
+  end
+  local file, err = io.open(path, "rb")
+  if not file then return nil, ("cannot read the configuration: %s"):format(err) end
+  local source
+  source, err = file:read(SIZE_MAX + 1)
+  file:close()
+  if not source and err then return nil, ("cannot read the configuration: %s: %s"):format(path, err) end
+  if source and #source > SIZE_MAX then
+    return nil, ("%s: a configuration may have %d bytes, this is more"):format(path, SIZE_MAX)
+  end
+  return source or ""
+end
+
+--- Runs the chunk as far as data needs: without names, without methods of strings, for a limited number of steps.
+local function run(chunk)
+  local strings = getmetatable("")
+  local methods = strings.__index
+  local steps, most = 0, collectgarbage "count" + GROWTH_MAX
+  local thread = coroutine.create(chunk) -- whose hook is not ours
+  debug.sethook(thread, function()
+    steps = steps + 1
+    if steps > STEPS_MAX or collectgarbage "count" > most then
+      error("this is a program that takes too long or too much memory; a configuration is a table", 2)
+    end
+  end, "", 1)
+  strings.__index = nil
+  local ok, result = coroutine.resume(thread)
+  strings.__index = methods
+  return ok, result
+end
+
 --- Reads and checks a file.
 ---@param path string
 ---@param source string?  its text, if the caller has it
+---@param kind string?    what is at the path, if the caller knows it: "file", "folder", "special"
 ---@return table? config
 ---@return string? err    "file:line: reason", one line per problem
-function Config.load(path, source)
+function Config.load(path, source, kind)
+  local err
   if not source then
-    local file, err = io.open(path, "rb")
-    if not file then return nil, ("cannot read the configuration: %s"):format(err) end
-    source = file:read("a")
-    file:close()
+    source, err = read_file(path, kind)
+    if not source then return nil, err end
   end
-  local chunk, err = load(source, "@" .. path, "t", {}) -- text only, and nothing to call: it is data
+  local chunk
+  chunk, err = load(source, "@" .. path, "t", {}) -- text only
   if not chunk then return nil, err end
-  local ok, result = pcall(chunk)
-  if not ok then return nil, tostring(result) end
+  local ok, result = run(chunk)
+  if not ok then return nil, type(result) == "string" and result or ("%s:1: ends with an error"):format(path) end
   if type(result) ~= "table" then return nil, ("%s:1: must end with: return { ... }"):format(path) end
   local config, problems = {}, {}
-  for name, value in pairs(result) do
+  for name, value in next, result do
     local good, why = Config.check(tostring(name), value)
     if good == nil then
       problems[#problems + 1] = { line = line_of(source, tostring(name)) or 1, why = why }

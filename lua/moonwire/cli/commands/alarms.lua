@@ -14,6 +14,7 @@ local COLUMNS = {
 
 return {
   name = "alarms",
+  words = 1,
   usage = "[ENDPOINT] [--cleared] [--limit N] [--store FILE] [--json]",
   summary = "Show alarms",
   options = {

@@ -4,10 +4,12 @@ local Json = require "moonwire.json"
 
 local Check = {
   name = "check",
+  words = math.huge,
   usage = "[FOLDER or FILE ...] [--json]",
   summary = "Check scripts, object definitions and the configuration",
   about = [[
-A folder with *.xml files is checked as object definitions, any other folder as scripts, a file as a configuration.
+A folder with *.xml files is checked as object definitions, any other folder as scripts, a *.xml file as a definition,
+any other file as a configuration. Scripts depend on each other, so they are checked by the folder only.
 Without arguments: scripts, ddf and moonwire.lua of the working directory, those that are there.
 Status 1 when something would be refused; warnings alone give 0.]],
   options = {
@@ -16,21 +18,17 @@ Status 1 when something would be refused; warnings alone give 0.]],
   },
 }
 
-local function is_definitions(folder)
-  local pipe = folder:match("ddf/?$") or folder:match("oma%-registry/?$")
-  if pipe then return true end
-  local core = require "moonwire.core"
-  local result = core.check_ddf(folder)
-  return result ~= nil and result.files > 0
+local function problem_of(path, reason) return { { file = path, reason = reason, fatal = true } } end
+
+local function check_definitions(folder, result)
+  if result.files + result.failed == 0 and #result.problems == 0 then
+    return problem_of(folder, "no object definitions here: files like 3303.xml are expected"), ""
+  end
+  return result.problems, ("%d definition files, %d objects, %d resources"):format(result.files, result.objects,
+    result.items)
 end
 
-local function check_definitions(folder)
-  local result, err = require("moonwire.core").check_ddf(folder)
-  if not result then return { { file = folder, reason = err, fatal = true } }, "" end
-  return result.problems, ("%d definition files, %d objects, %d resources"):format(result.files, result.objects, result.items)
-end
-
-local function check_scripts(folder, app)
+local function check_scripts(folder, app, is_named)
   local problems, n = {}, 0
   local rc, err = require("moonwire.core").check_scripts(app.share .. "/lua", folder, function(file, line, reason, ok)
     if not file then return end
@@ -40,8 +38,46 @@ local function check_scripts(folder, app)
         reason = reason, fatal = true }
     end
   end)
-  if not rc and #problems == 0 then problems[1] = { file = folder, reason = err, fatal = true } end
+  if not rc and #problems == 0 then return problem_of(folder, err), "" end
+  if n == 0 and is_named then
+    return problem_of(folder, "nothing to check here: scripts (*.lua, below protocols/ or hooks/) or object definitions "
+      .. "(*.xml) are expected"), ""
+  end
   return problems, ("%d script files"):format(n)
+end
+
+local function check_folder(folder, app, is_named)
+  local result, err = require("moonwire.core").check_ddf(folder)
+  -- An empty folder of that name is meant for definitions as well.
+  local is_definitions = folder:match("ddf/?$") or folder:match("oma%-registry/?$")
+    or result and (result.files > 0 or result.failed > 0)
+  if not is_definitions then return check_scripts(folder, app, is_named) end
+  if not result then return problem_of(folder, err), "" end
+  return check_definitions(folder, result)
+end
+
+--- One file of definitions: those of its folder are read, as a server would, and the others' problems left out.
+local function check_definition(path)
+  local folder, name = path:match("^(.*)/([^/]*)$")
+  local result, err = require("moonwire.core").check_ddf(folder or ".")
+  if not result then return problem_of(path, err), "" end
+  local problems = {}
+  for _, problem in ipairs(result.problems) do
+    if problem.file:match("[^/]*$") == (name or path) then problems[#problems + 1] = problem end
+  end
+  return problems, "object definition"
+end
+
+local function is_script(path)
+  if path:match("%f[^/\0]protocols/[^/]+%.lua$") or path:match("%f[^/\0]hooks/[^/]+%.lua$")
+    or path:match("%f[^/\0]lib/[^/]+%.lua$") then
+    return true
+  end
+  local file = io.open(path, "rb")
+  local text = file and file:read(65536) or ""
+  if file then file:close() end
+  text = "\n" .. text
+  return text:find "\n%s*return%s+protocol%f[^%w_]" or text:find "\n%s*return%s+hooks%f[^%w_]"
 end
 
 local function check_config(path)
@@ -50,17 +86,27 @@ local function check_config(path)
   local problems = {}
   for line in err:gmatch("[^\n]+") do
     local file, number, reason = line:match("^(.-):(%d+): (.*)$")
-    problems[#problems + 1] = { file = file or path, line = math.tointeger(tonumber(number)), reason = reason or line, fatal = true }
+    problems[#problems + 1] = { file = file or path, line = math.tointeger(tonumber(number)), reason = reason or line,
+      fatal = true }
   end
   return problems, "configuration"
 end
 
-local function check_one(path, app)
+local function check_file(path)
+  if path:match("%.xml$") then return check_definition(path) end
+  if is_script(path) then
+    return problem_of(path, "this is a script: name the folder that holds protocols/, hooks/ and lib/, for example "
+      .. "moonwire check scripts"), ""
+  end
+  return check_config(path)
+end
+
+local function check_one(path, app, is_named)
   local kind = app.kind(path)
-  if not kind then return { { file = path, reason = "no such file or folder", fatal = true } }, "" end
-  if kind == "file" then return check_config(path) end
-  if is_definitions(path) then return check_definitions(path) end
-  return check_scripts(path, app)
+  if not kind then return problem_of(path, "no such file or folder"), "" end
+  if kind == "folder" then return check_folder(path, app, is_named) end
+  if kind == "file" then return check_file(path) end
+  return problem_of(path, "neither a file nor a folder"), ""
 end
 
 local function print_problem(problem, json)
@@ -74,7 +120,8 @@ end
 
 function Check.run(options, app)
   local targets = { table.unpack(options) }
-  if #targets == 0 then
+  local is_named = #targets > 0
+  if not is_named then
     for _, name in ipairs { "moonwire.lua", "scripts", "ddf" } do
       if app.kind(name) then targets[#targets + 1] = name end
     end
@@ -82,7 +129,7 @@ function Check.run(options, app)
   if #targets == 0 then return nil, "nothing to check here: name a folder, e.g. moonwire check scripts/" end
   local n_fatal = 0
   for _, target in ipairs(targets) do
-    local problems, summary = check_one(target, app)
+    local problems, summary = check_one(target, app, is_named)
     local fatal = 0
     for _, problem in ipairs(problems) do
       print_problem(problem, options.json)

@@ -43,6 +43,7 @@ end
 
 return {
   name = "devices",
+  words = 1,
   usage = "[ENDPOINT] [--store FILE] [--json]",
   summary = "List devices and their registrations",
   about = "A keep-alive Update is not written to the disk, so that times are those of the last change.",

@@ -12,6 +12,7 @@ local COLUMNS = {
 
 return {
   name = "events",
+  words = 1,
   usage = "[ENDPOINT] [--type TYPE] [--limit N] [--store FILE] [--json]",
   summary = "Show stored events",
   options = Store.feed_options "acme_Opened",

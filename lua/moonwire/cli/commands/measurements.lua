@@ -14,6 +14,7 @@ local COLUMNS = {
 
 return {
   name = "measurements",
+  words = 1,
   usage = "[ENDPOINT] [--type TYPE] [--limit N] [--store FILE] [--json]",
   summary = "Show stored measurements",
   options = Store.feed_options "c8y_Temperature",

@@ -33,7 +33,7 @@ function Serve.config(options, app)
   local path = options.config or (app.kind(DEFAULT_CONFIG) == "file" and DEFAULT_CONFIG)
   local config = {}
   if path then
-    local loaded, err = Config.load(path)
+    local loaded, err = Config.load(path, nil, app.kind(path))
     if not loaded then return nil, err end
     config = loaded
   end
