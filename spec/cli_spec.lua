@@ -66,6 +66,9 @@ describe("the moonwire command", function()
       { { "measurements", "--limit", "many" }, "whole number" },
       { { "serve", "--listne", "x" }, "did you mean --listen?" },
       { { "check", "-q" }, "unknown option -q" },
+      { { "serve", "moonwire.lua" }, 'serve does not take "moonwire.lua"' },
+      { { "demo", "x" }, 'demo does not take "x"' },
+      { { "devices", "a", "b" }, 'devices does not take "b"' },
     } do
       it(table.concat(case[1], " "), function()
         local status, out, err = world:moonwire(table.unpack(case[1]))
@@ -146,6 +149,42 @@ describe("the moonwire command", function()
       local status, out = world:moonwire("check", path)
       assert.equal(1, status)
       has(out, path .. ":1:")
+    end)
+
+    it("takes a folder for definitions when all of them are broken", function()
+      world:write("defs/a.xml", "<LWM2M>")
+      world:write("defs/b.xml", "no definition")
+      local status, out = world:moonwire("check", "defs")
+      assert.equal(1, status)
+      has(out, "defs/a.xml:")
+      has(out, "defs/b.xml:")
+    end)
+
+    it("does not praise a folder that has nothing to check", function()
+      world:write("void/notes.txt", "")
+      local status, out = world:moonwire("check", "void")
+      assert.equal(1, status)
+      has(out, "void: nothing to check here: scripts (*.lua")
+    end)
+
+    it("checks one definition, and says how scripts are checked", function()
+      world:write("ddf/good.xml", World.read("ddf/3303.xml"))
+      world:write("ddf/broken.xml", "<LWM2M>")
+      local status, out = world:moonwire("check", "ddf/good.xml")
+      assert.same({ 0, "ok ddf/good.xml (object definition)\n" }, { status, out })
+      status, out = world:moonwire("check", "ddf/broken.xml")
+      assert.equal(1, status)
+      has(out, "ddf/broken.xml:")
+      world:write("scripts/protocols/t.lua", GOOD_SCRIPT)
+      status, out = world:moonwire("check", "scripts/protocols/t.lua")
+      assert.equal(1, status)
+      has(out, "this is a script: name the folder")
+    end)
+
+    it("has no defect with a folder as configuration", function()
+      local status, _, err = world:moonwire("serve", "--config", ".")
+      assert.equal(1, status)
+      has(err, ". is a folder, not a file")
     end)
 
     it("says what it cannot find", function()

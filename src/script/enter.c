@@ -135,9 +135,12 @@ static int64_t ms_of(clockid_t clock)
 bool mw_script_timer_is_up(struct mw_script_timer *t, int64_t max_ms)
 {
 	int64_t tick_ms = ms_of(CLOCK_MONOTONIC_COARSE); /* no system call, unlike the other one */
+	bool is_first = t->tick_ms == 0;
 	if (tick_ms == t->tick_ms)
 		return false;
 	t->tick_ms = tick_ms;
+	if (is_first)
+		return false; /* most are over before the first tick */
 	int64_t now_ms = ms_of(CLOCK_THREAD_CPUTIME_ID);
 	if (t->until_ms == 0)
 		t->until_ms = now_ms + max_ms;

@@ -61,7 +61,7 @@ function Store.show_feed(kind, columns, options)
   if not newest then return nil, err end
   local rows = {}
   for i = #newest, 1, -1 do rows[#rows + 1] = newest[i] end
-  local nothing = ("no %s%s%s is stored"):format(kind, options.type and (" of type " .. options.type) or "",
+  local nothing = ("no %s%s%s is stored yet"):format(kind, options.type and (" of type " .. options.type) or "",
     options[1] and (" of " .. options[1]) or "")
   Store.show(rows, columns, options.json, nothing)
   return true

@@ -114,8 +114,7 @@ end
 
 local function run_in(folder, options, app)
   local View = require "moonwire.cli.demo_view"
-  -- A folder of one's own without this protocol would leave the demo with nothing to show.
-  local scripts = app.kind("scripts/protocols/temperature.lua") == "file" and "scripts" or app.share .. "/scripts"
+  local scripts = app.kind("scripts") == "folder" and "scripts" or app.share .. "/scripts"
   local view = View.new(app, options.plain or not app.terminal())
   local host, err = open_host {
     store = folder .. "/demo.db", ddf = app.share .. "/ddf", scripts = scripts, lua_dir = app.share .. "/lua",
@@ -127,6 +126,9 @@ local function run_in(folder, options, app)
   if not reader then return nil, err end
   local ctx = { app = app, host = host, reader = reader, view = view, once = options.once,
     address = host:listen_addresses()[1], scripts = scripts .. "/protocols/temperature.lua" }
+  if app.kind(ctx.scripts) ~= "file" then
+    view:say("warn", ("there is no %s: only what other scripts map of object 3303 appears here"):format(ctx.scripts))
+  end
   ctx.thermometers = make_thermometers(ctx.address)
   if view.plain then
     print(("Moonwire listens on coap://%s with %d simulated devices."):format(ctx.address, #ctx.thermometers))
