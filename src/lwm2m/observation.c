@@ -3,13 +3,6 @@
 #include "codec/format.h"
 #include "lwm2m/values.h"
 
-#include <string.h>
-
-/* Waits for the commit of what a notification brought. */
-struct ack_ticket {
-	struct mw_coap_reply reply;
-};
-
 static struct mw_observation *at(struct mw_lwm2m *l, uint32_t index)
 {
 	return mw_pool_at(&l->observations, index);
@@ -123,17 +116,6 @@ void mw_observation_remove_all(struct mw_lwm2m *l, struct mw_device *d)
 	d->n_observations = 0;
 }
 
-static void on_durable(void *ud, const void *ticket, int status)
-{
-	struct mw_lwm2m *l = ud;
-	struct ack_ticket t;
-	memcpy(&t, ticket, sizeof(t));
-	if (status == 0)
-		mw_coap_ack(l->coap, &t.reply);
-	else
-		mw_coap_drop(l->coap, &t.reply); /* the device sends it again, and then the disk may have room */
-}
-
 /* The device says that the observation is over, e.g. 4.04 since the instance is gone. */
 static void ended_by_device(
 	struct mw_lwm2m *l, const struct mw_device *d, struct mw_observation *o, uint8_t code)
@@ -155,8 +137,7 @@ static enum mw_coap_verdict take_values(struct mw_lwm2m *l, struct mw_device *d,
 	int rows = mw_values_emit(l, d, &path, MW_SOURCE_NOTIFY);
 	if (!n->is_con || rows == 0)
 		return MW_COAP_ACK_NOW;
-	struct ack_ticket t = {.reply = n->reply};
-	if (rows < 0 || l->durable.commit(l->durable.ud, on_durable, l, &t, sizeof(t)) < 0)
+	if (rows < 0 || mw_values_ack_when_stored(l, &n->reply) < 0)
 		return MW_COAP_IGNORE; /* nothing may be acknowledged that is not stored */
 	return MW_COAP_ACK_LATER;
 }

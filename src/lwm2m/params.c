@@ -1,5 +1,6 @@
 #include "lwm2m/params.h"
 #include "base/err.h"
+#include "codec/utf8.h"
 #include "lwm2m/device.h"
 
 #include <stdio.h>
@@ -31,24 +32,12 @@ static bool is_key(const struct parameter *p, const char *name)
  * characters. */
 static bool is_clean_utf8(struct mw_bytes s)
 {
-	for (size_t i = 0; i < s.len;) {
-		uint8_t c = s.data[i++];
-		unsigned more = c < 0x80                ? 0
-						: c >= 0xc2 && c < 0xe0 ? 1
-						: c >= 0xe0 && c < 0xf0 ? 2
-						: c >= 0xf0 && c < 0xf5 ? 3
-												: 9;
-		if (more == 9 || c < 0x20 || c == 0x7f || more > s.len - i)
-			return false;
-		uint32_t point = more ? c & (0x3fu >> more) : c;
-		for (unsigned k = 0; k < more; k++, i++) {
-			if ((s.data[i] & 0xc0) != 0x80)
-				return false;
-			point = point << 6 | (s.data[i] & 0x3f);
-		}
-		bool overlong = (more == 2 && point < 0x800) || (more == 3 && point < 0x10000);
-		if (overlong || point > 0x10ffff || (point >= 0xd800 && point < 0xe000) ||
-			(point >= 0x80 && point < 0xa0))
+	if (!mw_utf8_valid(s.data, s.len))
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		bool is_c1 =
+			s.data[i] == 0xc2 && s.data[i + 1] < 0xa0; /* U+0080 to U+009F; valid, so there is a next byte */
+		if (s.data[i] < 0x20 || s.data[i] == 0x7f || is_c1)
 			return false;
 	}
 	return true;

@@ -52,7 +52,7 @@ int mw_values_emit(
 	return mw_lwm2m_emit(l, &ev);
 }
 
-/* Waits for the commit of what an answer brought. */
+/* Waits for the commit of what a message brought. */
 struct ack_ticket {
 	struct mw_coap_reply reply;
 };
@@ -65,7 +65,13 @@ static void on_durable(void *ud, const void *ticket, int status)
 	if (status == 0)
 		mw_coap_ack(l->coap, &t.reply);
 	else
-		mw_coap_drop(l->coap, &t.reply);
+		mw_coap_drop(l->coap, &t.reply); /* the device sends it again, and then the disk may have room */
+}
+
+int mw_values_ack_when_stored(struct mw_lwm2m *l, const struct mw_coap_reply *reply)
+{
+	struct ack_ticket t = {.reply = *reply};
+	return l->durable.commit(l->durable.ud, on_durable, l, &t, sizeof(t));
 }
 
 void mw_values_emit_answer(struct mw_lwm2m *l, const struct mw_device *d, const struct mw_path *path,
@@ -74,8 +80,7 @@ void mw_values_emit_answer(struct mw_lwm2m *l, const struct mw_device *d, const 
 	int rows = mw_values_emit(l, d, path, source);
 	if (rows == 0 || !r->ack_later)
 		return;
-	struct ack_ticket t = {.reply = r->reply};
 	*r->ack_later = true;
-	if (rows < 0 || l->durable.commit(l->durable.ud, on_durable, l, &t, sizeof(t)) < 0)
-		mw_coap_drop(l->coap, &t.reply);
+	if (rows < 0 || mw_values_ack_when_stored(l, &r->reply) < 0)
+		mw_coap_drop(l->coap, &r->reply);
 }

@@ -65,7 +65,11 @@ static struct l_call *new_call(lua_State *L, struct l_host *h, int arg)
 	return call;
 }
 
-static int host_read(lua_State *L)
+/* mw_read and mw_observe: (host, endpoint, path, fn) */
+typedef int64_t start_fn(
+	struct mw_host *host, struct mw_device_ref dev, const struct mw_path *path, mw_result_cb *cb, void *ud);
+
+static int start(lua_State *L, start_fn *op)
 {
 	struct l_host *h = mw_lua_host_check(L, 1);
 	struct mw_device_ref dev;
@@ -75,24 +79,19 @@ static int host_read(lua_State *L)
 		return mw_lua_host_fail(L, h, rc);
 	struct l_call *call = new_call(L, h, 4);
 	lua_State *before = mw_lua_host_enter(h, L);
-	int64_t id = mw_read(h->host, dev, &path, on_result, call);
+	int64_t id = op(h->host, dev, &path, on_result, call);
 	mw_lua_host_leave(h, before);
 	return push_started(L, h, call, id);
 }
 
+static int host_read(lua_State *L)
+{
+	return start(L, mw_read);
+}
+
 static int host_observe(lua_State *L)
 {
-	struct l_host *h = mw_lua_host_check(L, 1);
-	struct mw_device_ref dev;
-	struct mw_path path = mw_lua_check_path(L, 3);
-	int rc = mw_lua_host_find(L, h, 2, &dev);
-	if (rc < 0)
-		return mw_lua_host_fail(L, h, rc);
-	struct l_call *call = new_call(L, h, 4);
-	lua_State *before = mw_lua_host_enter(h, L);
-	int64_t id = mw_observe(h->host, dev, &path, on_result, call);
-	mw_lua_host_leave(h, before);
-	return push_started(L, h, call, id);
+	return start(L, mw_observe);
 }
 
 static int host_cancel_observe(lua_State *L)
